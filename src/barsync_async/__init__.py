@@ -1,0 +1,1 @@
+"""barsync: many live bar feeds in, one strictly ordered stream of synchronized sets out."""

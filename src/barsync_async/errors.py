@@ -1,0 +1,97 @@
+"""Every exception that barsync raises on purpose.
+
+::
+
+    BarsyncError
+    ├── ConfigError            one or more mistakes in a config or scenario file, all of them
+    ├── ComponentError         a container was put together wrongly
+    ├── FeedError              a feed cannot go on as configured
+    │   ├── ConnectionRefused  the venue could not be reached, or cut the connection
+    │   └── SubscriptionRefused  the venue said no, and says it will say no again
+    ├── OutputError            an output could not be written
+    └── Overflow               a subscriber with overflow policy ``disconnect`` fell behind
+
+A late, duplicate, malformed or unknown bar is an outcome, never an exception.
+"""
+
+from collections.abc import Sequence
+
+import msgspec
+
+
+class BarsyncError(Exception):
+    """The root: catch this to catch all that barsync raises on purpose."""
+
+
+class Mistake(msgspec.Struct, frozen=True):
+    """One mistake in a file: where it stands, what stands there, what was expected."""
+
+    path: str
+    value: str
+    expected: str
+
+    def __str__(self) -> str:
+        shown = f" = {self.value}" if self.value else ""
+        return f"{self.path}{shown}: {self.expected}"
+
+
+class ConfigError(BarsyncError):
+    """A file cannot be used; carries every mistake found in it, not only the first."""
+
+    def __init__(self, origin: str, mistakes: Sequence[Mistake]) -> None:
+        super().__init__(origin, mistakes)
+        self.origin = origin
+        self.mistakes = tuple(mistakes)
+
+    def __str__(self) -> str:
+        count = len(self.mistakes)
+        head = f"{self.origin}: {count} mistake{'s' if count != 1 else ''}"
+        return "\n".join([head, *(f"  {mistake}" for mistake in self.mistakes)])
+
+
+class ComponentError(BarsyncError):
+    """A container or one of its components is used in a way that cannot work."""
+
+
+class FeedError(BarsyncError):
+    """A feed cannot go on; ``feed`` is its name in the config."""
+
+    def __init__(self, feed: str, detail: str) -> None:
+        super().__init__(feed, detail)
+        self.feed = feed
+        self.detail = detail
+
+    def __str__(self) -> str:
+        return f"feed {self.feed}: {self.detail}"
+
+
+class ConnectionRefused(FeedError):
+    """The venue could not be reached or ended the connection; trying again may help."""
+
+
+class SubscriptionRefused(FeedError):
+    """The venue refused a subscription for good; trying again does not help."""
+
+
+class OutputError(BarsyncError):
+    """An output could not be opened or written; ``target`` names the file."""
+
+    def __init__(self, target: str, detail: str) -> None:
+        super().__init__(target, detail)
+        self.target = target
+        self.detail = detail
+
+    def __str__(self) -> str:
+        return f"output {self.target}: {self.detail}"
+
+
+class Overflow(BarsyncError):
+    """A subscription with policy ``disconnect`` was closed because its queue was full."""
+
+    def __init__(self, subscriber: str, capacity: int) -> None:
+        super().__init__(subscriber, capacity)
+        self.subscriber = subscriber
+        self.capacity = capacity
+
+    def __str__(self) -> str:
+        return f"subscriber {self.subscriber} fell {self.capacity} events behind and was cut off"

@@ -1,0 +1,197 @@
+"""What the parts of barsync say to each other, and to the world.
+
+Every message is a frozen struct whose fields are, name for name, those of the line that an output
+writes (:func:`barsync_async.wire.encode`). Times are integer milliseconds since the epoch,
+durations milliseconds. Nothing here can be altered by a receiver.
+"""
+
+import math
+from collections.abc import Mapping
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Any, Literal, TypeVar
+
+import msgspec
+
+from barsync_async.units import SourceId, WallMs, source_id
+
+K = TypeVar("K")
+V = TypeVar("V")
+
+Provenance = Literal["fresh", "carried", "filled", "interpolated", "missing"]
+Status = Literal["complete", "filled", "partial"]
+SkipReason = Literal["incomplete", "empty", "warmup", "suspended"]
+FaultKind = Literal["raised", "late", "overflow"]
+
+
+class EventType(StrEnum):
+    """The type of an :class:`Event`. ``BAR`` goes in; all others come out and are numbered."""
+
+    BAR = "BAR"
+    SYNCHRONIZED_BARS = "SYNCHRONIZED_BARS"
+    SYNCHRONIZED_BARS_REVISED = "SYNCHRONIZED_BARS_REVISED"
+    SYNC_SKIPPED = "SYNC_SKIPPED"
+    LATE_BAR = "LATE_BAR"
+    BAR_REJECTED = "BAR_REJECTED"
+    SOURCE_STATUS = "SOURCE_STATUS"
+    FEATURES = "FEATURES"
+    SIGNAL = "SIGNAL"
+    PORTFOLIO = "PORTFOLIO"
+    STRATEGY_FAULT = "STRATEGY_FAULT"
+    CLOCK_STEP = "CLOCK_STEP"
+    GAP = "GAP"
+
+
+class Bar(msgspec.Struct, frozen=True, gc=False):
+    """One closed OHLCV bar; inside a set, one cell of it.
+
+    ``timestamp`` is the close time: the exclusive end of the bar's interval. ``provenance`` and
+    ``age_ms`` (the set's timestamp minus the bar's) are given by the synchronizer; a bar on its
+    way in is always ``fresh`` and of age 0.
+    """
+
+    symbol: str
+    timeframe: str
+    timestamp: WallMs
+    open: float
+    high: float
+    low: float
+    close: float
+    volume: float
+    provenance: Provenance = "fresh"
+    age_ms: int = 0
+
+    @property
+    def source(self) -> SourceId:
+        """``SYMBOL_TIMEFRAME``."""
+        return source_id(self.symbol, self.timeframe)
+
+
+def flaw(bar: Bar) -> str | None:
+    """What makes ``bar`` impossible as a record of trades, or None."""
+    values = (bar.open, bar.high, bar.low, bar.close, bar.volume)
+    if not all(map(math.isfinite, values)):
+        return "a value is not a finite number"
+    if bar.high < max(bar.open, bar.low, bar.close):
+        return f"high {bar.high!r} is below another price"
+    if bar.low > min(bar.open, bar.close):
+        return f"low {bar.low!r} is above another price"
+    if bar.volume < 0:
+        return f"volume {bar.volume!r} is negative"
+    return None
+
+
+class SynchronizedBars(msgspec.Struct, frozen=True, kw_only=True):
+    """One consistent cross-section: the cells of all expected sources at ``timestamp``.
+
+    ``sources_present`` are the fresh and carried ones, ``sources_missing`` all others, filled
+    ones too; both sorted. ``wait_ms`` runs from the slot's opening to its seal, ``loop_lag_ms``
+    from its deadline to its seal (0 where it was sealed by proof).
+    """
+
+    timestamp: WallMs
+    revision: int = 0
+    status: Status
+    bars: Mapping[SourceId, Bar]
+    sources_present: tuple[SourceId, ...]
+    sources_missing: tuple[SourceId, ...]
+    wait_ms: float
+    loop_lag_ms: float
+
+
+class SyncSkipped(msgspec.Struct, frozen=True, kw_only=True):
+    """The slot of ``timestamp`` was sealed and, by the container's rules, gives no set."""
+
+    timestamp: WallMs
+    reason: SkipReason
+    sources_present: tuple[SourceId, ...]
+    sources_missing: tuple[SourceId, ...]
+    wait_ms: float
+
+
+class LateBar(msgspec.Struct, frozen=True, kw_only=True):
+    """A bar that came ``late_by_ms`` after its set was sealed."""
+
+    timestamp: WallMs
+    bar: Bar
+    late_by_ms: float
+    action: str
+
+
+class BarRejected(msgspec.Struct, frozen=True, kw_only=True):
+    """Something that came in and cannot be a bar of this container.
+
+    ``timestamp`` is the wall time of arrival, ``detail`` at most 512 bytes of the input, escaped.
+    """
+
+    timestamp: WallMs
+    reason: str
+    feed: str
+    detail: str
+
+
+class Features(msgspec.Struct, frozen=True, kw_only=True):
+    """The indicators' values after the set of ``timestamp``; NaN until warm.
+
+    ``features`` maps a source to ``{name: value}``, and the name of a cross-source indicator
+    (``correlation``, ``spread``) to ``{"A|B": value}``.
+    """
+
+    timestamp: WallMs
+    revision: int = 0
+    features: Mapping[str, Mapping[str, float]]
+    bars: Mapping[SourceId, Bar]
+
+
+class Signal(msgspec.Struct, frozen=True, kw_only=True):
+    """A strategy's decision: the positions that it wants from now on, in units of the symbol."""
+
+    timestamp: WallMs
+    strategy: str
+    targets: Mapping[str, float]
+    reason: str
+
+
+class StrategyFault(msgspec.Struct, frozen=True, kw_only=True):
+    """A strategy gave no decision for ``timestamp``; ``action`` says what was done about it."""
+
+    timestamp: WallMs
+    strategy: str
+    kind: FaultKind
+    detail: str
+    action: str
+
+
+class PortfolioUpdate(msgspec.Struct, frozen=True, kw_only=True):
+    """One version of the portfolio: all decisions for ``timestamp``, applied at once."""
+
+    timestamp: WallMs
+    version: int
+    positions: Mapping[str, float]
+    cash: float
+    equity: float
+    applied: tuple[str, ...]
+
+
+class Gap(msgspec.Struct, frozen=True, kw_only=True):
+    """``subscriber`` lost ``events_lost`` events, numbered within ``first_seq..last_seq``."""
+
+    timestamp: WallMs
+    subscriber: str
+    first_seq: int
+    last_seq: int
+    events_lost: int
+
+
+class Event(msgspec.Struct, frozen=True):
+    """A payload under its type. ``container`` and ``seq`` are given by the bus that publishes it."""
+
+    event_type: EventType
+    payload: Any
+    container: str = ""
+    seq: int = 0
+
+
+def frozen_mapping(values: dict[K, V]) -> Mapping[K, V]:
+    """A read-only view; the caller gives up the right to alter ``values``."""
+    return MappingProxyType(values)

@@ -1,0 +1,189 @@
+"""The roles that one part of barsync needs another to play: Protocols, and nothing else.
+
+A class plays a role by having its methods; it inherits from nothing here.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol, runtime_checkable
+
+import msgspec
+
+from barsync_async.messages import Bar, Event, Features, PortfolioUpdate, SynchronizedBars
+from barsync_async.units import Instant, MonoNs, SourceId
+
+
+class TimerHandle(Protocol):
+    """A timer that has not fired yet."""
+
+    def cancel(self) -> None:
+        """Never fire; harmless where it fired already."""
+
+
+class Clock(Protocol):
+    """Reads both clocks, and calls back at a moment of the monotonic one."""
+
+    def now(self) -> Instant:
+        """The present moment."""
+
+    def call_at(self, when: MonoNs, callback: Callable[[], None]) -> TimerHandle:
+        """Call ``callback`` on the running event loop at ``when`` or just after, never before."""
+
+
+@runtime_checkable
+class Component(Protocol):
+    """Anything that a container can hold. ``async run()`` and ``async stop()`` are optional."""
+
+    def initialize(self, container: Any) -> None:  # noqa: ANN401 - the container is the shell's
+        """Called once, when the component is added: look around, subscribe."""
+
+    def start(self) -> None:
+        """Called once, when every component of the container is in place."""
+
+
+class Decision(msgspec.Struct, frozen=True):
+    """The positions a strategy wants from now on, by symbol, and why. Symbols that it leaves out
+    are left as they are."""
+
+    targets: Mapping[str, float]
+    reason: str
+
+
+class Strategy(Protocol):
+    """Turns one FEATURES event into the positions that it wants. Pure: no clock, no I/O."""
+
+    name: str
+
+    def decide(self, features: Features, portfolio: PortfolioUpdate | None) -> Decision:
+        """``portfolio`` is the version before this timestamp's decisions; None where there is no
+        portfolio."""
+
+
+class FeatureEngine(Protocol):
+    """Turns sets into features, in order."""
+
+    def update(self, bars: SynchronizedBars) -> Features:
+        """One pass over the set; the state moves on by one timestamp."""
+
+
+class Rejection(msgspec.Struct, frozen=True):
+    """What a codec could not take for a bar; ``detail`` shows the input, escaped and cut."""
+
+    reason: str
+    detail: str
+
+
+class Refusal(msgspec.Struct, frozen=True):
+    """The venue refused something; ``final`` where asking again cannot help."""
+
+    sources: tuple[SourceId, ...]
+    detail: str
+    final: bool
+
+
+class Acknowledged(msgspec.Struct, frozen=True):
+    """The venue confirmed the subscription of these sources."""
+
+    sources: tuple[SourceId, ...]
+
+
+class GoingAway(msgspec.Struct, frozen=True):
+    """The venue announced that it will cut this connection: make a new one."""
+
+    detail: str
+
+
+Received = Bar | Rejection | Refusal | Acknowledged | GoingAway
+"""What one frame can mean to the generic feed."""
+
+
+class VenueSession(Protocol):
+    """One connection's life, seen from the client, as a pure state machine."""
+
+    url: str
+    send_interval_ms: int
+    """The least time between two frames of ours, by the venue's rate limit."""
+
+    def opening_frames(self) -> Sequence[str]:
+        """What to send after the connection opened, in order."""
+
+    def receive(self, frame: str | bytes) -> Sequence[Received]:
+        """What ``frame`` means. Never raises, whatever the frame holds."""
+
+    def unacknowledged(self) -> Sequence[SourceId]:
+        """The sources whose subscription the venue has not confirmed yet."""
+
+
+class VenueCodec(Protocol):
+    """A venue's wire format, the client's side."""
+
+    name: str
+    default_url: str
+
+    def supports(self, source: SourceId, url: str | None) -> str | None:
+        """Why this venue at ``url`` (None: the public endpoint) cannot carry it; None if it can."""
+
+    def session(self, sources: Sequence[SourceId], url: str | None) -> VenueSession:
+        """A new connection's state."""
+
+
+class Arrival(msgspec.Struct, frozen=True, gc=False):
+    """A bar or a rejection with the moment its frame was read from the socket, and by which feed.
+
+    ``order`` numbers the items of one feed, so that arrivals of the same instant have one order
+    whatever the task scheduling.
+    """
+
+    item: Bar | Rejection
+    at: Instant
+    feed: str
+    order: int
+
+
+class Frame(msgspec.Struct, frozen=True, gc=False):
+    """One websocket message as read from its connection."""
+
+    data: str | bytes
+    at: Instant
+
+
+class Connection(Protocol):
+    """One open websocket, whatever library or simulation carries it."""
+
+    async def receive(self) -> Sequence[Frame]:
+        """All frames read and not handed out yet; waits for the first.
+
+        Raises:
+            ConnectionRefused: the connection ended.
+        """
+
+    async def send(self, text: str) -> None:
+        """Send one text frame."""
+
+    async def close(self) -> None:
+        """Close; harmless on a closed connection."""
+
+
+class Connector(Protocol):
+    """Opens connections."""
+
+    async def connect(self, feed: str, url: str) -> Connection:
+        """Open a connection for ``feed``.
+
+        Raises:
+            ConnectionRefused: it could not be opened.
+        """
+
+
+class Sink(Protocol):
+    """Where an output's events go: opened, written in batches, closed, each in a worker thread."""
+
+    name: str
+
+    def open(self) -> None:
+        """Raises OutputError."""
+
+    def write(self, events: Sequence[Event]) -> None:
+        """Write these events, in order. Raises OutputError."""
+
+    def close(self) -> None:
+        """Make all that was written durable."""
