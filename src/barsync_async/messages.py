@@ -18,6 +18,8 @@ from barsync_async.units import SourceId, WallMs, source_id
 K = TypeVar("K")
 V = TypeVar("V")
 
+EXCERPT_BYTES = 512
+
 Provenance = Literal["fresh", "carried", "filled", "interpolated", "missing"]
 Status = Literal["complete", "filled", "partial"]
 SkipReason = Literal["incomplete", "empty", "warmup", "suspended"]
@@ -69,16 +71,22 @@ class Bar(msgspec.Struct, frozen=True, gc=False):
 
 def flaw(bar: Bar) -> str | None:
     """What makes ``bar`` impossible as a record of trades, or None."""
-    values = (bar.open, bar.high, bar.low, bar.close, bar.volume)
-    if not all(map(math.isfinite, values)):
-        return "a value is not a finite number"
-    if bar.high < max(bar.open, bar.low, bar.close):
-        return f"high {bar.high!r} is below another price"
-    if bar.low > min(bar.open, bar.close):
-        return f"low {bar.low!r} is above another price"
-    if bar.volume < 0:
-        return f"volume {bar.volume!r} is negative"
-    return None
+    low, high = bar.low, bar.high
+    if -math.inf < low <= bar.open <= high < math.inf and low <= bar.close <= high:
+        if 0 <= bar.volume < math.inf:
+            return None
+        return f"volume {bar.volume!r} is not a number of at least 0"
+    if not all(map(math.isfinite, (bar.open, high, low, bar.close))):
+        return "a price is not a finite number"
+    return f"open {bar.open!r} or close {bar.close!r} is outside low {low!r} to high {high!r}"
+
+
+def excerpt(raw: str | bytes) -> str:
+    """The beginning of some input for a person to read: at most 512 characters, all ASCII."""
+    text = raw[:EXCERPT_BYTES]
+    if isinstance(text, str):
+        text = text.encode("utf-8", "surrogatepass")
+    return ascii(text)[2:-1][:EXCERPT_BYTES]
 
 
 class SynchronizedBars(msgspec.Struct, frozen=True, kw_only=True):
@@ -143,6 +151,15 @@ class Features(msgspec.Struct, frozen=True, kw_only=True):
     bars: Mapping[SourceId, Bar]
 
 
+class Decision(msgspec.Struct, frozen=True):
+    """The positions a strategy wants from now on, by symbol, and why. Symbols that it leaves out
+    are left as they are.
+    """
+
+    targets: Mapping[str, float]
+    reason: str
+
+
 class Signal(msgspec.Struct, frozen=True, kw_only=True):
     """A strategy's decision: the positions that it wants from now on, in units of the symbol."""
 
@@ -184,7 +201,7 @@ class Gap(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Event(msgspec.Struct, frozen=True):
-    """A payload under its type. ``container`` and ``seq`` are given by the bus that publishes it."""
+    """A payload under its type; ``container`` and ``seq`` are given by the bus at publication."""
 
     event_type: EventType
     payload: Any

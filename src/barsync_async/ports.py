@@ -3,13 +3,21 @@
 A class plays a role by having its methods; it inherits from nothing here.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Protocol, runtime_checkable
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import msgspec
 
-from barsync_async.messages import Bar, Event, Features, PortfolioUpdate, SynchronizedBars
+from barsync_async.messages import (
+    Bar,
+    Decision,
+    Event,
+    Features,
+    PortfolioUpdate,
+    SynchronizedBars,
+)
 from barsync_async.units import Instant, MonoNs, SourceId
+from barsync_async.venues.outcomes import Received, Rejection
 
 
 class TimerHandle(Protocol):
@@ -33,19 +41,11 @@ class Clock(Protocol):
 class Component(Protocol):
     """Anything that a container can hold. ``async run()`` and ``async stop()`` are optional."""
 
-    def initialize(self, container: Any) -> None:  # noqa: ANN401 - the container is the shell's
+    def initialize(self, container: Any) -> None:
         """Called once, when the component is added: look around, subscribe."""
 
     def start(self) -> None:
         """Called once, when every component of the container is in place."""
-
-
-class Decision(msgspec.Struct, frozen=True):
-    """The positions a strategy wants from now on, by symbol, and why. Symbols that it leaves out
-    are left as they are."""
-
-    targets: Mapping[str, float]
-    reason: str
 
 
 class Strategy(Protocol):
@@ -55,7 +55,8 @@ class Strategy(Protocol):
 
     def decide(self, features: Features, portfolio: PortfolioUpdate | None) -> Decision:
         """``portfolio`` is the version before this timestamp's decisions; None where there is no
-        portfolio."""
+        portfolio.
+        """
 
 
 class FeatureEngine(Protocol):
@@ -63,37 +64,6 @@ class FeatureEngine(Protocol):
 
     def update(self, bars: SynchronizedBars) -> Features:
         """One pass over the set; the state moves on by one timestamp."""
-
-
-class Rejection(msgspec.Struct, frozen=True):
-    """What a codec could not take for a bar; ``detail`` shows the input, escaped and cut."""
-
-    reason: str
-    detail: str
-
-
-class Refusal(msgspec.Struct, frozen=True):
-    """The venue refused something; ``final`` where asking again cannot help."""
-
-    sources: tuple[SourceId, ...]
-    detail: str
-    final: bool
-
-
-class Acknowledged(msgspec.Struct, frozen=True):
-    """The venue confirmed the subscription of these sources."""
-
-    sources: tuple[SourceId, ...]
-
-
-class GoingAway(msgspec.Struct, frozen=True):
-    """The venue announced that it will cut this connection: make a new one."""
-
-    detail: str
-
-
-Received = Bar | Rejection | Refusal | Acknowledged | GoingAway
-"""What one frame can mean to the generic feed."""
 
 
 class VenueSession(Protocol):
@@ -118,6 +88,8 @@ class VenueCodec(Protocol):
 
     name: str
     default_url: str
+    max_sources: int
+    """How many sources one connection may carry."""
 
     def supports(self, source: SourceId, url: str | None) -> str | None:
         """Why this venue at ``url`` (None: the public endpoint) cannot carry it; None if it can."""
@@ -126,17 +98,17 @@ class VenueCodec(Protocol):
         """A new connection's state."""
 
 
-class Arrival(msgspec.Struct, frozen=True, gc=False):
-    """A bar or a rejection with the moment its frame was read from the socket, and by which feed.
+class Arrival(NamedTuple):
+    """A bar or a rejection, the moment its frame was read from the socket, and by which feed.
 
-    ``order`` numbers the items of one feed, so that arrivals of the same instant have one order
-    whatever the task scheduling.
+    ``order`` numbers the items of one feed. So arrivals sort, as tuples, into one order whatever
+    the task scheduling: by moment, then feed, then their order on the wire.
     """
 
-    item: Bar | Rejection
     at: Instant
     feed: str
     order: int
+    item: Bar | Rejection
 
 
 class Frame(msgspec.Struct, frozen=True, gc=False):

@@ -11,7 +11,7 @@ import msgspec
 from barsync_async.messages import Event
 
 
-def _encode_mapping(value: Any) -> Any:  # noqa: ANN401 - the hook's signature is msgspec's
+def _encode_mapping(value: Any) -> Any:
     if isinstance(value, MappingProxyType):
         return value.copy()
     raise NotImplementedError(f"{type(value).__name__} has no form on the wire")

@@ -1,1 +1,1 @@
-
+"""Settings, logging and the commands."""

@@ -1,1 +1,1 @@
-
+"""The only package that awaits, reads clocks or logs."""

@@ -1,1 +1,1 @@
-
+"""Venues' wire formats, pure: one venue a file, bytes in, bars out."""

@@ -1,1 +1,1 @@
-
+"""The components that a container is composed of."""

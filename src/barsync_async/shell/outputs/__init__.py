@@ -1,1 +1,1 @@
-
+"""Where events go: one kind of output a file."""

@@ -1,0 +1,83 @@
+"""A container: named components around one event bus."""
+
+from enum import StrEnum
+from typing import Any, TypeVar
+
+import anyio
+
+from barsync_async.errors import ComponentError
+from barsync_async.ports import Clock, Component
+from barsync_async.shell.bus import EventBus
+from barsync_async.shell.clock import SystemClock
+
+T = TypeVar("T")
+
+
+class ContainerRole(StrEnum):
+    """What a container is for."""
+
+    PROCESSOR = "processor"
+
+
+class Container:
+    """Components that meet on one bus; works with and without a running loop.
+
+    Without a loop, adding the components is enough: each reacts inline to what is published.
+    Under a loop, :meth:`run` gives each component that has an ``async run()`` a task of its own
+    until :meth:`stop` has let everything under way come out.
+    """
+
+    def __init__(
+        self,
+        name: str = "container",
+        role: ContainerRole = ContainerRole.PROCESSOR,
+        *,
+        clock: Clock | None = None,
+    ) -> None:
+        self.name = name
+        self.role = role
+        self.clock: Clock = clock or SystemClock()
+        self.event_bus = EventBus(name)
+        self.components: dict[str, Component] = {}
+
+    def add_component(self, name: str, component: Component) -> None:
+        """Put ``component`` in and initialize it.
+
+        Raises:
+            ComponentError: the name is taken, or it lacks ``initialize`` or ``start``.
+        """
+        if name in self.components:
+            raise ComponentError(f"container {self.name} has a component {name!r} already")
+        candidate: object = component
+        if not isinstance(candidate, Component):
+            kind = type(component).__name__
+            raise ComponentError(
+                f"{name!r} ({kind}) is no component: it needs initialize(container) and start()"
+            )
+        self.components[name] = component
+        component.initialize(self)
+
+    def find(self, kind: type[T]) -> list[T]:
+        """The components that are of, or play the role of, ``kind``, in the order added."""
+        return [each for each in self.components.values() if isinstance(each, kind)]
+
+    def start(self) -> None:
+        """All components are in: start each, in the order added."""
+        for component in self.components.values():
+            component.start()
+
+    async def run(self) -> None:
+        """Run every component in a task of its own, until all have stopped."""
+        async with anyio.create_task_group() as tasks:
+            for name, component in self.components.items():
+                run = getattr(component, "run", None)
+                if run is not None:
+                    tasks.start_soon(run, name=f"{self.name}.{name}")
+
+    async def stop(self) -> None:
+        """Stop each component in the order added, once all that it was given has come out."""
+        for component in self.components.values():
+            stop: Any = getattr(component, "stop", None)
+            if stop is not None:
+                await stop()
+            await self.event_bus.drained()

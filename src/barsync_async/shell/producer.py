@@ -1,0 +1,43 @@
+"""One task per source between the connections that carry it and the synchronizers that want it."""
+
+from collections.abc import Sequence
+
+from barsync_async.ports import Arrival
+from barsync_async.shell.intake import Inbox, Intake
+
+_CAPACITY = 4_096
+
+
+class Producer:
+    """Pushes what arrives for one source into every synchronizer that expects it.
+
+    A full inbox holds the producer, a full producer holds the connection, and a held connection
+    stops reading its socket: nothing is dropped on the way.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        intake: Intake,
+        inboxes: Sequence[Inbox[Arrival]],
+        capacity: int = _CAPACITY,
+    ) -> None:
+        self.name = name
+        self.queue: Inbox[Arrival] = Inbox(capacity)
+        self._intake = intake
+        self._inboxes = tuple(inboxes)
+
+    async def offer(self, arrival: Arrival) -> None:
+        """Hand ``arrival`` over; waits only where the queue is full."""
+        if not self.queue.put_nowait(arrival):
+            await self.queue.put((arrival,))
+        self._intake.enter()
+
+    async def run(self) -> None:
+        """Work until the queue is closed and empty."""
+        while not self.queue.finished:
+            await self.queue.wait()
+            arrivals = self.queue.take()
+            for inbox in self._inboxes:
+                await inbox.put(arrivals)
+            self._intake.leave(len(arrivals))

@@ -1,0 +1,145 @@
+"""Real websocket connections, by the ``websockets`` library.
+
+Every message is stamped when its last bytes are read from the socket, not when somebody gets
+round to it: that stamp decides whether a bar was in time.
+"""
+
+from collections import deque
+from collections.abc import Sequence
+from typing import Any
+
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidURI
+from websockets.frames import CloseCode, Opcode
+from websockets.frames import Frame as WireFrame
+from websockets.protocol import Event
+
+from barsync_async.errors import ConnectionRefused
+from barsync_async.ports import Clock, Frame
+from barsync_async.shell.intake import Intake
+from barsync_async.units import Instant
+
+MAX_FRAME_BYTES = 4 * 1024 * 1024
+_QUEUE_HIGH, _QUEUE_LOW = 4_096, 1_024
+_CLOSE_TIMEOUT_S = 1.0
+_OPEN_TIMEOUT_S = 10.0
+_PING_S = 20.0
+_MESSAGE_OPCODES = (Opcode.TEXT, Opcode.BINARY, Opcode.CONT)
+
+
+class StampedConnection(ClientConnection):
+    """A client connection that notes when each message was read.
+
+    The library's own extension points: ``data_received`` is asyncio's callback for bytes read,
+    ``process_event`` the library's for each frame in them.
+    """
+
+    def __init__(self, *args: Any, clock: Clock, intake: Intake, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.stamps: deque[Instant] = deque()
+        self._clock = clock
+        self._intake = intake
+        self._read_at = clock.now()
+
+    def data_received(self, data: bytes) -> None:
+        """Bytes came off the socket: this is the moment of arrival for all they hold."""
+        self._read_at = self._clock.now()
+        super().data_received(data)
+
+    def process_event(self, event: Event) -> None:
+        """One frame was parsed; the last one of a message gives it its stamp."""
+        super().process_event(event)
+        if isinstance(event, WireFrame) and event.fin and event.opcode in _MESSAGE_OPCODES:
+            self.stamps.append(self._read_at)
+            self._intake.read()
+
+
+class WebsocketConnection:
+    """One open connection; plays the role of :class:`~barsync_async.ports.Connection`."""
+
+    def __init__(self, feed: str, websocket: StampedConnection, intake: Intake) -> None:
+        self._feed = feed
+        self._websocket = websocket
+        self._intake = intake
+
+    async def receive(self) -> Sequence[Frame]:
+        """All messages that were read, at least one; waits for the first. Safe to cancel.
+
+        Raises:
+            ConnectionRefused: the connection ended and everything read was given out.
+        """
+        stamps = self._websocket.stamps
+        try:
+            frames = [Frame(await self._websocket.recv(decode=False), stamps.popleft())]
+            while stamps:
+                data = await self._websocket.recv(decode=False)
+                frames.append(Frame(data, stamps.popleft()))
+        except ConnectionClosed as error:
+            raise self._ended(error) from error
+        return frames
+
+    def _ended(self, error: ConnectionClosed) -> ConnectionRefused:
+        self._intake.leave(len(self._websocket.stamps))
+        self._websocket.stamps.clear()
+        sent, received = error.sent, error.rcvd
+        if sent is not None and sent.code == CloseCode.MESSAGE_TOO_BIG:
+            return OversizedFrame(self._feed, sent.reason)
+        if received is not None:
+            code = f"{received.code} {received.reason}".strip()
+            return ConnectionRefused(self._feed, f"the venue closed the connection: {code}")
+        return ConnectionRefused(self._feed, "the connection broke without a closing frame")
+
+    async def send(self, text: str) -> None:
+        """Send one text frame.
+
+        Raises:
+            ConnectionRefused: the connection ended.
+        """
+        try:
+            await self._websocket.send(text)
+        except ConnectionClosed as error:
+            raise self._ended(error) from error
+
+    async def close(self) -> None:
+        """Say goodbye; waits a second for the answer. What was read can still be received."""
+        await self._websocket.close()
+
+
+class OversizedFrame(ConnectionRefused):
+    """The venue sent a frame larger than we read; the connection had to be cut."""
+
+
+class WebsocketConnector:
+    """Opens real connections. TLS is verified; no proxy is used."""
+
+    def __init__(self, clock: Clock, intake: Intake) -> None:
+        self._clock = clock
+        self._intake = intake
+
+    async def connect(self, feed: str, url: str) -> WebsocketConnection:
+        """Open a connection to ``url``.
+
+        Raises:
+            ConnectionRefused: it could not be opened; the message says why.
+        """
+
+        def make(*args: Any, **options: Any) -> StampedConnection:
+            return StampedConnection(*args, clock=self._clock, intake=self._intake, **options)
+
+        try:
+            websocket = await connect(
+                url,
+                create_connection=make,  # type: ignore[arg-type]  # any maker of one serves
+                max_size=MAX_FRAME_BYTES,
+                max_queue=(_QUEUE_HIGH, _QUEUE_LOW),
+                open_timeout=_OPEN_TIMEOUT_S,
+                close_timeout=_CLOSE_TIMEOUT_S,
+                ping_interval=_PING_S,
+                ping_timeout=_PING_S,
+                compression=None,
+                proxy=None,
+            )
+        except (OSError, InvalidHandshake, InvalidURI, EOFError) as error:
+            raise ConnectionRefused(feed, f"cannot connect to {url}: {error}") from error
+        assert isinstance(websocket, StampedConnection)  # noqa: S101 - make() made it
+        return WebsocketConnection(feed, websocket, self._intake)

@@ -1,0 +1,210 @@
+"""Binance spot klines, the client's side.
+
+Endpoint, frames and limits are those of the venue's web socket streams documentation. A kline's
+``t`` is its open time and ``T`` the last millisecond of its interval, so ``T + 1`` is the bar's
+timestamp; ``k.x`` says that it is final. Running klines, by far the most frequent frames, are
+given up after one look at that flag.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any
+from urllib.parse import urlsplit
+
+import msgspec
+
+from barsync_async.messages import Bar, excerpt, flaw
+from barsync_async.units import MAX_WALL_MS, TIMEFRAMES, SourceId, WallMs, split_source
+from barsync_async.venues.outcomes import (
+    Acknowledged,
+    GoingAway,
+    Received,
+    Refusal,
+    Rejection,
+)
+
+_MAX_FRAME_BYTES = 65_536
+_STREAMS_PER_REQUEST = 100
+_NOT_OFFERED = frozenset({"5s", "15s", "30s"})
+
+_Timestamp = Annotated[int, msgspec.Meta(ge=0, le=MAX_WALL_MS)]
+_Name = Annotated[str, msgspec.Meta(max_length=64)]
+
+
+class _Flag(msgspec.Struct):
+    x: bool
+
+
+class _Look(msgspec.Struct):
+    """As much of a payload as tells whether it is worth a second look."""
+
+    e: str | None = None
+    k: _Flag | None = None
+
+
+class _Error(msgspec.Struct):
+    code: int
+    msg: str
+
+
+class _Envelope(msgspec.Struct):
+    """Every kind of frame at once: raw or combined event, acknowledgement, error."""
+
+    stream: str | None = None
+    data: _Look | None = None
+    e: str | None = None
+    k: _Flag | None = None
+    id: int | str | None = None
+    result: Any = msgspec.UNSET
+    error: _Error | None = None
+    code: int | None = None
+    msg: str | None = None
+
+
+class _Kline(msgspec.Struct):
+    t: _Timestamp
+    T: _Timestamp
+    s: _Name
+    i: _Name
+    o: float
+    h: float
+    l: float  # noqa: E741 - the venue's name
+    c: float
+    v: float
+
+
+class _Closed(msgspec.Struct):
+    k: _Kline
+
+
+class _ClosedCombined(msgspec.Struct):
+    data: _Closed
+
+
+_look = msgspec.json.Decoder(_Envelope)
+_closed = msgspec.json.Decoder(_Closed, strict=False)  # prices are strings
+_closed_combined = msgspec.json.Decoder(_ClosedCombined, strict=False)
+
+
+class BinanceCodec:
+    """Makes sessions; knows the endpoint and what the venue offers."""
+
+    name = "binance"
+    default_url = "wss://data-stream.binance.vision"
+    max_sources = 1_024
+    """Streams on one connection."""
+
+    def supports(self, source: SourceId, url: str | None) -> str | None:
+        """Why ``source`` cannot come from ``url`` (None: the public endpoint), or None."""
+        _, timeframe = split_source(source)
+        if url is None and timeframe in _NOT_OFFERED:
+            offered = " ".join(name for name in TIMEFRAMES if name not in _NOT_OFFERED)
+            return f"Binance has no {timeframe} klines; it has {offered}"
+        return None
+
+    def session(self, sources: Sequence[SourceId], url: str | None) -> "BinanceSession":
+        """The state of a new connection that carries ``sources``."""
+        return BinanceSession(sources, url or self.default_url)
+
+
+class BinanceSession:
+    """One connection: subscriptions out, bars in. Pure; never raises on what it receives."""
+
+    send_interval_ms = 300  # the venue allows 5 incoming messages a second, pongs included
+
+    def __init__(self, sources: Sequence[SourceId], url: str) -> None:
+        self.url = url if urlsplit(url).path.strip("/") else url.rstrip("/") + "/stream"
+        self._routes = _routes(sources)
+        self._requests = {
+            number: tuple(sources[start : start + _STREAMS_PER_REQUEST])
+            for number, start in enumerate(range(0, len(sources), _STREAMS_PER_REQUEST), 1)
+        }
+        self._pending = dict(self._requests)
+
+    def opening_frames(self) -> Sequence[str]:
+        """One SUBSCRIBE for every hundred sources."""
+        return [_subscribe(number, sources) for number, sources in self._requests.items()]
+
+    def unacknowledged(self) -> Sequence[SourceId]:
+        """The sources whose subscription the venue has not answered."""
+        return [source for sources in self._pending.values() for source in sources]
+
+    def receive(self, frame: str | bytes) -> Sequence[Received]:
+        """What ``frame`` means; nothing for a running kline or another channel's event."""
+        if len(frame) > _MAX_FRAME_BYTES:
+            return (Rejection("oversized", f"{len(frame)} bytes: {excerpt(frame[:64])}"),)
+        try:
+            seen = _look.decode(frame)
+            flag = seen.k or (seen.data.k if seen.data else None)
+            if flag is None:
+                return self._answer(seen, frame)
+            if not flag.x:
+                return ()
+            return (self._bar(seen, frame),)
+        except (msgspec.DecodeError, RecursionError, UnicodeError) as error:
+            return (Rejection("malformed", f"{error}: {excerpt(frame)}"[:512]),)
+
+    def _bar(self, seen: _Envelope, frame: str | bytes) -> Bar | Rejection:
+        kline = (_closed.decode(frame) if seen.k else _closed_combined.decode(frame).data).k
+        route = self._routes.get((kline.s, kline.i))
+        if route is None:
+            return Rejection("unknown_source", excerpt(f"{kline.s} {kline.i}"))
+        symbol, timeframe, length_ms = route
+        if kline.T + 1 - kline.t != length_ms:
+            return Rejection("invalid", f"t {kline.t} to T {kline.T} is not {timeframe} long")
+        bar = Bar(
+            symbol,
+            timeframe,
+            WallMs(kline.T + 1),
+            kline.o,
+            kline.h,
+            kline.l,
+            kline.c,
+            kline.v,
+        )
+        wrong = flaw(bar)
+        return bar if wrong is None else Rejection("invalid", f"{wrong}: {excerpt(frame)}"[:512])
+
+    def _answer(self, seen: _Envelope, frame: str | bytes) -> Sequence[Received]:
+        if seen.error is not None or seen.code is not None:
+            return (self._refusal(seen),)
+        if seen.result is not msgspec.UNSET:
+            sources = self._pending.pop(seen.id, ()) if isinstance(seen.id, int) else ()
+            return (Acknowledged(sources),)
+        event = seen.e or (seen.data.e if seen.data else None)
+        if event == "serverShutdown":
+            return (GoingAway("the venue announced its shutdown"),)
+        if event == "kline":
+            return (Rejection("malformed", f"a kline without k: {excerpt(frame)}"[:512]),)
+        if event is not None or seen.stream is not None:
+            return ()
+        return (Rejection("malformed", f"no known message: {excerpt(frame)}"[:512]),)
+
+    def _refusal(self, seen: _Envelope) -> Refusal:
+        code = seen.error.code if seen.error else seen.code
+        detail = excerpt((seen.error.msg if seen.error else seen.msg) or "")
+        sources = self._pending.pop(seen.id, ()) if isinstance(seen.id, int) else ()
+        return Refusal(sources, f"error {code}: {detail}", final=bool(sources))
+
+
+def _venue_symbol(symbol: str) -> str:
+    """``BTC/USDT`` and ``btcusdt`` -> ``BTCUSDT``."""
+    return symbol.replace("/", "").replace("-", "").upper()
+
+
+def _routes(sources: Sequence[SourceId]) -> Mapping[tuple[str, str], tuple[str, str, int]]:
+    """From the venue's symbol and interval to ours, with the interval's length in ms."""
+    routes = {}
+    for source in sources:
+        symbol, timeframe = split_source(source)
+        route = (symbol, timeframe, TIMEFRAMES[timeframe].length_ms)
+        routes[_venue_symbol(symbol), timeframe] = route
+    return routes
+
+
+def _subscribe(number: int, sources: Sequence[SourceId]) -> str:
+    streams = []
+    for source in sources:
+        symbol, timeframe = split_source(source)
+        streams.append(f"{_venue_symbol(symbol).lower()}@kline_{timeframe}")
+    request = {"method": "SUBSCRIBE", "params": streams, "id": number}
+    return msgspec.json.encode(request).decode()
