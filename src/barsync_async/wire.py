@@ -3,6 +3,7 @@
 It knows the lines' form and nothing of where they go.
 """
 
+from collections.abc import Sequence
 from types import MappingProxyType
 from typing import Any
 
@@ -34,6 +35,6 @@ def encode(event: Event) -> bytes:
     return head + _encoder.encode(event.payload)[1:]
 
 
-def encode_lines(events: list[Event]) -> bytes:
+def encode_lines(events: Sequence[Event]) -> bytes:
     """The events as JSON lines, each with its line feed."""
     return b"".join([encode(event) + b"\n" for event in events])

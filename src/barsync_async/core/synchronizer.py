@@ -10,6 +10,7 @@ from bisect import insort
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
+from typing import TypeVar
 
 import msgspec
 
@@ -28,6 +29,9 @@ from barsync_async.messages import (
     excerpt,
 )
 from barsync_async.units import NS_PER_MS, Instant, MonoNs, SourceId, WallMs, to_ms
+
+K = TypeVar("K")
+V = TypeVar("V")
 
 Outcome = SynchronizedBars | SyncSkipped | LateBar | BarRejected
 
@@ -70,9 +74,10 @@ class Synchronizer:
         self._order: list[WallMs] = []  # open and sealed slots, not yet released
         self._sealed: dict[WallMs, Slot] = {}
         self._history: dict[WallMs, Slot] = {}
+        self._strays: dict[WallMs, Slot] = {}  # late bars of timestamps that never opened
         self._released_through: WallMs | None = None
         self._last: list[Bar | None] = [None] * len(self.alignment.sources)
-        self._between: dict[tuple[int, WallMs], Bar] = {}  # carried soon, in no slot
+        self._between: dict[tuple[int, WallMs], Bar] = {}  # carried, in no slot
         self._accepted = self._corrected = self._duplicate = self._late = self._crowded = 0
         self._rejected: Counter[str] = Counter()
         self._sets: Counter[str] = Counter()
@@ -214,15 +219,15 @@ class Synchronizer:
     def _on_between(self, bar: Bar, index: int) -> Sequence[Outcome]:
         """It belongs to no set and is carried into those after it."""
         key = (index, bar.timestamp)
-        held = self._between.get(key) or self._last[index]
-        if held == bar:
-            self._duplicate += 1
-        elif held is not None and held.timestamp == bar.timestamp:
-            self._corrected += 1
-            self._between[key] = bar
-        else:
+        held = self._between.get(key)
+        if held is None:
             self._accepted += 1
-            self._between[key] = bar
+        elif held == bar:
+            self._duplicate += 1
+        else:
+            self._corrected += 1
+        self._between[key] = bar
+        _keep_newest(self._between, self.spec.history)
         return _NOTHING
 
     def _is_sealed(self, timestamp: WallMs) -> bool:
@@ -232,27 +237,33 @@ class Synchronizer:
     def _on_sealed(self, bar: Bar, index: int, now: Instant) -> Sequence[Outcome]:
         timestamp = bar.timestamp
         slot = self._sealed.get(timestamp) or self._history.get(timestamp)
-        held = slot and (slot.late.get(index) or slot.cells[index])
-        if (held or self._last[index]) == bar:
+        if slot is None:
+            slot = self._passed_over(timestamp, now)
+        held = slot.late.get(index) or slot.cells[index] or self._last[index]
+        if held == bar:
             self._duplicate += 1
             return _NOTHING
         self._late += 1
-        if slot is not None:
-            slot.late[index] = bar
-        self._remember(index, bar)
-        late_by = to_ms(max(0, now.mono - self._sealed_moment(timestamp, slot, now)))
+        slot.late[index] = bar
+        if timestamp not in self._sealed:  # else it is remembered once that slot is released
+            self._remember(index, bar)
+        late_by = to_ms(max(0, now.mono - slot.sealed_at))
         return (LateBar(timestamp=timestamp, bar=bar, late_by_ms=late_by, action="dropped"),)
 
-    def _sealed_moment(self, timestamp: WallMs, slot: Slot | None, now: Instant) -> MonoNs:
-        """When ``timestamp`` was sealed; where it never opened, when the next set after it was."""
-        if slot is not None:
-            return slot.sealed_at
-        later = (each for when, each in self._history.items() if when > timestamp)
-        return next((each.sealed_at for each in later), now.mono)
+    def _passed_over(self, timestamp: WallMs, now: Instant) -> Slot:
+        """A timestamp that never opened, as if sealed together with the next one that did."""
+        slot = self._strays.get(timestamp)
+        if slot is None:
+            next_one = min((when for when in self._history if when > timestamp), default=None)
+            moment = now.mono if next_one is None else self._history[next_one].sealed_at
+            slot = Slot(timestamp, moment, moment, len(self.alignment.sources), 0)
+            self._strays[timestamp] = slot
+            _keep_newest(self._strays, self.spec.history)
+        return slot
 
     def _remember(self, index: int, bar: Bar) -> None:
         last = self._last[index]
-        if last is None or last.timestamp <= bar.timestamp:
+        if last is None or (last is not bar and last.timestamp <= bar.timestamp):
             self._last = [*self._last]  # the list may be a released slot's own cells
             self._last[index] = bar
 
@@ -283,15 +294,16 @@ class Synchronizer:
         else:
             self._last = [new or old for new, old in zip(cells, previous, strict=True)]
             outcome = self._judge(slot, self._completed(slot, previous))
+        for index, bar in slot.late.items():
+            self._remember(index, bar)
         self._released_through = timestamp
         self._history[timestamp] = slot
-        if len(self._history) > self.spec.history:
-            del self._history[next(iter(self._history))]
+        _keep_newest(self._history, self.spec.history)
         return outcome
 
     def _settle_between(self, timestamp: WallMs) -> None:
-        for index, when in sorted(key for key in self._between if key[1] <= timestamp):
-            self._remember(index, self._between.pop((index, when)))
+        for key in sorted(key for key in self._between if key[1] <= timestamp):
+            self._remember(key[0], self._between[key])
 
     def _completed(self, slot: Slot, previous: Sequence[Bar | None]) -> list[Bar | None]:
         """The slot's cells with the carried and filled ones put in."""
@@ -362,6 +374,12 @@ class Synchronizer:
             there = cell is not None and cell.provenance in ("fresh", "carried")
             (present if there else missing).append(source)
         return tuple(present), tuple(missing)
+
+
+def _keep_newest(memory: dict[K, V], count: int) -> None:
+    """Forget the oldest entry where there are more than ``count``."""
+    if len(memory) > count:
+        del memory[next(iter(memory))]
 
 
 def _shown(bar: Bar) -> str:

@@ -111,6 +111,8 @@ class Feed:
         opened = self._clock.now().mono
         self._log.info("connected", url=session.url, sources=len(self._sources))
         try:
+            if self._stopping.is_set():  # stop() came while the connection was being made
+                await connection.close()
             await self._serve(connection, session)
         finally:
             self._connection = None

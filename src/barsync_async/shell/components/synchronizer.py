@@ -1,5 +1,6 @@
 """The synchronizer coroutine: drives the pure core and owns its timers."""
 
+import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 
 from barsync_async.core.missing import MissingPolicy
@@ -75,6 +76,7 @@ class BarSynchronizer:
         self._timers: dict[WallMs, tuple[MonoNs, TimerHandle]] = {}
         self.inbox: Inbox[Arrival] = Inbox(inbox)
         self.intake = Intake()
+        self._finished = asyncio.Event()
 
     @property
     def bar_buffer(self) -> Mapping[WallMs, Mapping[SourceId, Bar]]:
@@ -108,10 +110,12 @@ class BarSynchronizer:
             await self._step()
         self._publish(self._core.on_end(self._clock.now()))
         self._set_timers()
+        self._finished.set()
 
     async def stop(self) -> None:
-        """No more bars come; those in the inbox are still taken in."""
+        """No more bars come: take in those in the inbox, seal what is open, and return."""
         self.inbox.close()
+        await self._finished.wait()
 
     async def _step(self) -> None:
         """Take in all that has been read, then seal what was due before that."""

@@ -1,0 +1,70 @@
+"""Logging, set up once: structured events on standard error, for a person or as JSON.
+
+A message that repeats is cut to a few a period, with a count of those left out, so a venue that
+sends nothing but errors cannot fill a disk.
+"""
+
+import logging
+import sys
+from typing import Literal
+
+import structlog
+from structlog.typing import EventDict, WrappedLogger
+
+from barsync_async.ports import Clock
+from barsync_async.units import NS_PER_MS
+
+_PERIOD_NS = 10_000 * NS_PER_MS
+_MOST_A_PERIOD = 10
+_KEYS_KEPT = 1_024
+
+
+class RateLimit:
+    """A structlog processor that lets each message through a few times a period.
+
+    Two messages are the same when their text, feed and reason are. The first one let through
+    after some were left out says how many.
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._periods: dict[tuple[str, ...], tuple[int, int]] = {}
+
+    def __call__(self, logger: WrappedLogger, name: str, event: EventDict) -> EventDict:
+        """Pass ``event`` on, or drop it."""
+        del logger, name
+        key = tuple(str(event.get(part)) for part in ("event", "feed", "reason", "container"))
+        now = self._clock.now().mono
+        began, seen = self._periods.get(key, (now, 0))
+        if now - began >= _PERIOD_NS:
+            if seen > _MOST_A_PERIOD:
+                event["left_out"] = seen - _MOST_A_PERIOD
+            began, seen = now, 0
+        if len(self._periods) >= _KEYS_KEPT:
+            self._periods.clear()
+        self._periods[key] = (began, seen + 1)
+        if seen >= _MOST_A_PERIOD:
+            raise structlog.DropEvent
+        return event
+
+
+def set_up_logging(form: Literal["console", "json"], level: str, clock: Clock) -> None:
+    """Send all logs to standard error in ``form``, from ``level`` up."""
+    renderer = (
+        structlog.processors.JSONRenderer()
+        if form == "json"
+        else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+    )
+    structlog.configure(
+        processors=[
+            structlog.stdlib.add_log_level,
+            RateLimit(clock),
+            structlog.processors.TimeStamper("iso", utc=True),
+            structlog.processors.format_exc_info,
+            renderer,
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=False,
+    )
+    logging.basicConfig(level=logging.CRITICAL, stream=sys.stderr)  # libraries keep quiet

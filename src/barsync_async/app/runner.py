@@ -1,0 +1,67 @@
+"""Runs the daemon and the simulated venue on a loop, with signals."""
+
+import os
+import signal
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from random import Random
+
+import anyio
+import structlog
+import uvloop
+
+from barsync_async.config import Config
+from barsync_async.shell.clock import SystemClock
+from barsync_async.shell.daemon import Daemon
+from barsync_async.shell.intake import Intake
+from barsync_async.shell.websocket import WebsocketConnector
+
+LOOPS = ("uvloop", "asyncio")
+
+log = structlog.get_logger("barsync")
+
+
+def run_on_loop(loop: str, main: Callable[[], Awaitable[None]]) -> None:
+    """Run ``main`` to its end on ``loop``, one of :data:`LOOPS`."""
+    options = {"loop_factory": uvloop.new_event_loop} if loop == "uvloop" else {}
+    anyio.run(main, backend_options=options)
+
+
+def real_daemon(config: Config) -> Daemon:
+    """The daemon on the machine's clock and real sockets."""
+    clock, intake = SystemClock(), Intake()
+    connector = WebsocketConnector(clock, intake)
+    return Daemon(config, clock=clock, connector=connector, intake=intake, rng=Random())  # noqa: S311 - jitter is no secret
+
+
+async def set_on_signal(stop: anyio.Event) -> None:
+    """Set ``stop`` at the first SIGTERM or SIGINT; leave at once at the second."""
+    with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
+        async for number in signals:
+            if stop.is_set():
+                log.error("leaving at once", signal=signal.Signals(number).name)
+                os._exit(1)
+            log.info("signal", signal=signal.Signals(number).name)
+            stop.set()
+
+
+async def run_daemon(daemon: Daemon, stop: anyio.Event, duration_s: float | None = None) -> None:
+    """Run until a signal, ``stop``, or ``duration_s`` have come; then drain."""
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(set_on_signal, stop, name="signals")
+        tasks.start_soon(set_after, stop, duration_s, name="duration")
+        await daemon.run(stop)
+        tasks.cancel_scope.cancel()
+
+
+async def set_after(stop: anyio.Event, duration_s: float | None) -> None:
+    """Set ``stop`` after so many seconds; with None, never."""
+    if duration_s is not None:
+        await anyio.sleep(duration_s)
+        stop.set()
+
+
+def forget_output() -> None:
+    """After a broken pipe: do not try again to flush standard output at exit."""
+    with suppress(OSError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)

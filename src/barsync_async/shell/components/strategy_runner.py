@@ -1,0 +1,111 @@
+"""Strategies side by side: features in, signals out, always in the same order."""
+
+from collections.abc import Callable, Iterable
+
+import anyio
+
+from barsync_async.messages import Decision, Event, EventType, Features, PortfolioUpdate, Signal
+from barsync_async.shell.bus import Subscription
+from barsync_async.shell.components.registry import StrategyChoice, strategy_maker
+from barsync_async.shell.components.strategy_worker import Answer, StrategyWorker
+from barsync_async.shell.container import Container
+from barsync_async.units import WallMs
+
+
+class StrategyRunner:
+    """Asks every strategy about every FEATURES event.
+
+    The decisions for one timestamp are published together, as SIGNAL or STRATEGY_FAULT, in the
+    order in which the strategies are named: who was quicker does not show.
+
+    Args:
+        strategies: names, ``{"name": ..., **parameters}``, or ``package.module:Class``.
+        parallel: each strategy in a thread of its own with its own bounded queue and time limit;
+            otherwise one after the other on the event loop.
+        time_limit_ms: how long one decision may take when parallel.
+
+    Raises:
+        ValueError: a strategy is unknown, its parameters are wrong, or two have one name.
+    """
+
+    def __init__(
+        self,
+        strategies: Iterable[StrategyChoice],
+        parallel: bool = True,
+        *,
+        time_limit_ms: float = 250,
+    ) -> None:
+        self._workers = [
+            StrategyWorker(strategy_maker(choice), time_limit_ms) for choice in strategies
+        ]
+        self.strategy_names = tuple(worker.name for worker in self._workers)
+        if len(set(self.strategy_names)) != len(self.strategy_names):
+            raise ValueError(f"two strategies have one name: {' '.join(self.strategy_names)}")
+        self._parallel = parallel
+        self._portfolio: PortfolioUpdate | None = None
+        self._answers: dict[WallMs, dict[str, Answer]] = {}
+        self._queues: list[Subscription] = []
+        self._leave_inline: Callable[[], None] | None = None
+
+    def initialize(self, container: Container) -> None:
+        """Listen for features and for the portfolio's versions."""
+        self._name = container.name
+        self._bus = container.event_bus
+        self._leave_inline = self._bus.subscribe(EventType.FEATURES, self._on_features)
+        self._bus.subscribe(EventType.PORTFOLIO, self._on_portfolio)
+
+    def start(self) -> None:
+        """Nothing to do before the first features."""
+
+    def _on_portfolio(self, event: Event) -> None:
+        self._portfolio = event.payload
+
+    def _on_features(self, event: Event) -> None:
+        """Ask one after the other, inline."""
+        for worker in self._workers:
+            self._collect(worker, event.payload, worker.ask_now(event.payload, self._portfolio))
+
+    async def run(self) -> None:
+        """When parallel: one task for each strategy, until :meth:`stop`."""
+        if not self._parallel:
+            return
+        if self._leave_inline is not None:
+            self._leave_inline()
+        async with anyio.create_task_group() as tasks:
+            for worker in self._workers:
+                queue = self._bus.subscribe_queue(
+                    EventType.FEATURES, name=f"strategy {worker.name}", holds_turn=True
+                )
+                self._queues.append(queue)
+                tasks.start_soon(self._work, worker, queue, name=f"{self._name}.{worker.name}")
+
+    async def stop(self) -> None:
+        """Take nothing new; what waits is still decided."""
+        for queue in self._queues:
+            queue.close()
+
+    async def _work(self, worker: StrategyWorker, queue: Subscription) -> None:
+        async for event in queue:
+            answer = await worker.ask(event.payload, self._portfolio)
+            self._collect(worker, event.payload, answer)
+        queue.done()
+        worker.stop()
+
+    def _collect(self, worker: StrategyWorker, features: Features, answer: Answer) -> None:
+        """Once all have spoken about a timestamp, publish what they said, in order."""
+        answers = self._answers.setdefault(features.timestamp, {})
+        answers[worker.name] = answer
+        if len(answers) < len(self._workers):
+            return
+        del self._answers[features.timestamp]
+        for name in self.strategy_names:
+            self._bus.publish(_event(features.timestamp, name, answers[name]))
+
+
+def _event(timestamp: WallMs, strategy: str, answer: Answer) -> Event:
+    if not isinstance(answer, Decision):
+        return Event(EventType.STRATEGY_FAULT, answer)
+    signal = Signal(
+        timestamp=timestamp, strategy=strategy, targets=answer.targets, reason=answer.reason
+    )
+    return Event(EventType.SIGNAL, signal)

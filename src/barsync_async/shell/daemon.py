@@ -1,0 +1,169 @@
+"""The daemon: every task in one group, from the feeds to the outputs, and the order of stopping.
+
+A clean stop closes each part after the one before it has handed on all that it had: feeds, then
+producers, then each container, then the outputs. So everything that was read is in the output.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from random import Random
+
+import anyio
+import structlog
+from anyio.abc import TaskGroup
+
+from barsync_async.config import Config, FeedConfig
+from barsync_async.messages import EventType
+from barsync_async.ports import Arrival, Clock, Connector
+from barsync_async.shell.components.registry import build_container
+from barsync_async.shell.components.synchronizer import BarSynchronizer
+from barsync_async.shell.container import Container
+from barsync_async.shell.feed import Feed
+from barsync_async.shell.intake import Inbox, Intake
+from barsync_async.shell.outputs.output import Output
+from barsync_async.shell.outputs.registry import make_sink
+from barsync_async.shell.producer import Producer
+from barsync_async.units import SourceId
+from barsync_async.venues import CODECS
+
+log = structlog.get_logger("barsync")
+
+
+class Daemon:
+    """Everything that ``config`` names, put together and not yet running.
+
+    Args:
+        config: what to run.
+        clock: the real or the virtual one.
+        connector: opens the feeds' connections.
+        intake: the one that ``connector`` counts reads in.
+        rng: for the back-off's jitter.
+
+    Raises:
+        ConfigError: a component cannot be made as configured.
+    """
+
+    def __init__(
+        self, config: Config, *, clock: Clock, connector: Connector, intake: Intake, rng: Random
+    ) -> None:
+        self._clock = clock
+        self._connector = connector
+        self._intake = intake
+        self._rng = rng
+        self.containers = [
+            build_container(name, table, clock=clock, intake=intake)
+            for name, table in config.containers.items()
+        ]
+        self._producers: dict[str, Producer] = {}
+        self._feeds = [
+            feed for name, table in config.feeds.items() for feed in self._make_feeds(name, table)
+        ]
+        buses = [container.event_bus for container in self.containers]
+        self._outputs = [
+            Output(make_sink(name, table), buses, [EventType(each) for each in table.events])
+            for name, table in config.outputs.items()
+        ]
+
+    def _make_feeds(self, name: str, table: FeedConfig) -> Iterator[Feed]:
+        """One feed for every ``max_sources`` of its sources."""
+        codec = CODECS[table.venue]
+        sources = [SourceId(source) for source in table.sources]
+        producers = {source: self._producer(source, {source}) for source in sources}
+        rejects = self._producer(f"{name}.rejects", set(sources))
+        starts = range(0, len(sources), codec.max_sources)
+        for number, start in enumerate(starts, 1):
+            yield Feed(
+                name if len(starts) == 1 else f"{name}.{number}",
+                codec,
+                sources[start : start + codec.max_sources],
+                table.url,
+                connector=self._connector,
+                producers=producers,
+                rejects=rejects,
+                clock=self._clock,
+                intake=self._intake,
+                rng=self._rng,
+            )
+
+    def _producer(self, name: str, sources: set[SourceId]) -> Producer:
+        """What arrives goes to every synchronizer that expects one of ``sources``."""
+        inboxes: list[Inbox[Arrival]] = [
+            synchronizer.inbox
+            for container in self.containers
+            for synchronizer in container.find(BarSynchronizer)
+            if sources & synchronizer.expected_sources
+        ]
+        return self._producers.setdefault(name, Producer(name, self._intake, inboxes))
+
+    async def run(self, stop: anyio.Event) -> None:
+        """Run until ``stop`` is set, then hand on everything that was read, and return.
+
+        Raises:
+            OutputError: an output cannot be written. Nothing is drained then.
+        """
+        with _first_of_group():
+            async with anyio.create_task_group() as everything:
+                for output in self._outputs:
+                    await output.open()
+                    for subscription in output.subscriptions:
+                        everything.start_soon(
+                            output.write_from, subscription, name=subscription.name
+                        )
+                for container in self.containers:
+                    container.start()
+                    everything.start_soon(container.run, name=f"container {container.name}")
+                everything.start_soon(self._feed_until, stop, name="feeds")
+        for output in self._outputs:
+            await output.close()
+        self._log_totals()
+
+    async def _feed_until(self, stop: anyio.Event) -> None:
+        """Run feeds and producers; when told to stop, close all parts from the front to the end."""
+        async with anyio.create_task_group() as producing:
+            for producer in self._producers.values():
+                producing.start_soon(producer.run, name=f"producer {producer.name}")
+            async with anyio.create_task_group() as feeding:
+                for feed in self._feeds:
+                    feeding.start_soon(feed.run, name=f"feed {feed.name}")
+                feeding.start_soon(self._stop_feeds, stop, feeding)
+            for producer in self._producers.values():
+                producer.queue.close()
+        for container in self.containers:
+            await container.stop()
+        for output in self._outputs:
+            output.stop()
+
+    async def _stop_feeds(self, stop: anyio.Event, feeding: TaskGroup) -> None:
+        await stop.wait()
+        log.info("stopping", detail="reading no more; draining")
+        for feed in self._feeds:
+            feeding.start_soon(feed.stop, name=f"stop {feed.name}")
+
+    def _log_totals(self) -> None:
+        for container in self.containers:
+            for synchronizer in container.find(BarSynchronizer):
+                totals = synchronizer.statistics()
+                log.info(
+                    "totals",
+                    container=container.name,
+                    received=totals.received,
+                    accepted=totals.accepted,
+                    corrected=totals.corrected,
+                    duplicate=totals.duplicate,
+                    late=totals.late,
+                    rejected=totals.rejected,
+                    sets=dict(totals.sets_by),
+                    skipped=dict(totals.skips_by),
+                )
+
+
+@contextmanager
+def _first_of_group() -> Iterator[None]:
+    """Raise the one error that ended a task group as itself, not as a group of one."""
+    try:
+        yield
+    except BaseExceptionGroup as group:
+        error: BaseException = group
+        while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
+            error = error.exceptions[0]
+        raise error from None

@@ -1,0 +1,114 @@
+"""Events as lines for a person to read, one a set with its features, signals and portfolio."""
+
+import math
+import sys
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import TextIO
+
+from barsync_async.errors import OutputError
+from barsync_async.messages import (
+    BarRejected,
+    Event,
+    Features,
+    Gap,
+    LateBar,
+    PortfolioUpdate,
+    Signal,
+    StrategyFault,
+    SynchronizedBars,
+    SyncSkipped,
+)
+
+_COLOURS = {"complete": "32", "filled": "36", "partial": "33", "SKIPPED": "31", "LATE": "35"}
+_FEATURES_SHOWN = 6
+
+
+class ConsoleSink:
+    """Writes to ``stream`` (standard output), in colour where that is a terminal."""
+
+    def __init__(self, name: str, stream: TextIO | None = None) -> None:
+        self.name = name
+        self._stream = stream
+
+    def open(self) -> None:
+        """Take standard output where no stream was given."""
+        self._stream = self._stream or sys.stdout
+
+    def write(self, events: Sequence[Event]) -> None:
+        """One line for each event. Raises OutputError."""
+        stream = self._stream or sys.stdout
+        colour = stream.isatty()
+        try:
+            stream.write("".join(f"{render(event, colour=colour)}\n" for event in events))
+            stream.flush()
+        except OSError as error:
+            raise OutputError("console", f"cannot be written: {error}") from error
+
+    def close(self) -> None:
+        """Standard output is not ours to close."""
+
+
+def render(event: Event, *, colour: bool = False) -> str:
+    """One event as one line without its line feed."""
+    moment = datetime.fromtimestamp(event.payload.timestamp / 1_000, UTC)
+    head, text = _describe(event)
+    shown = f"{head:<9}"
+    if colour and head in _COLOURS:
+        shown = f"\x1b[{_COLOURS[head]}m{shown}\x1b[0m"
+    return f"{moment:%H:%M:%S} {shown} {text}"
+
+
+def _describe(event: Event) -> tuple[str, str]:
+    match event.payload:
+        case SynchronizedBars() as bars:
+            return bars.status, _set(bars)
+        case SyncSkipped() as skipped:
+            return "SKIPPED", (
+                f"{skipped.reason}, missing {' '.join(skipped.sources_missing)}, "
+                f"waited {skipped.wait_ms:.1f} ms"
+            )
+        case LateBar() as late:
+            return "LATE", f"{late.bar.source} by {late.late_by_ms:.1f} ms, {late.action}"
+        case BarRejected() as rejected:
+            return "REJECTED", f"{rejected.reason} from {rejected.feed}: {rejected.detail}"
+        case Features() as features:
+            return "  features", _features(features.features)
+        case Signal() as signal:
+            targets = _pairs(signal.targets, "+.2f") or "no change"
+            return "  signal", f"{signal.strategy}: {targets} ({signal.reason})"
+        case StrategyFault() as fault:
+            return "  FAULT", f"{fault.strategy} {fault.kind}: {fault.detail}, {fault.action}"
+        case PortfolioUpdate() as portfolio:
+            positions = _pairs(portfolio.positions, "+.2f") or "flat"
+            return "  folio", (
+                f"v{portfolio.version} {positions}, cash {portfolio.cash:,.2f}, "
+                f"equity {portfolio.equity:,.2f}"
+            )
+        case Gap() as gap:
+            return "GAP", f"{gap.subscriber} lost {gap.events_lost} events"
+    return event.event_type, ""
+
+
+def _set(bars: SynchronizedBars) -> str:
+    cells = (
+        f"{source} {bar.close:.2f}{'' if bar.provenance == 'fresh' else f' {bar.provenance}'}"
+        for source, bar in bars.bars.items()
+    )
+    missing = f", missing {' '.join(bars.sources_missing)}" if bars.sources_missing else ""
+    return f"{' | '.join(cells)}{missing}, waited {bars.wait_ms:.1f} ms"
+
+
+def _features(features: Mapping[str, Mapping[str, float]]) -> str:
+    groups = [
+        f"{key} {_pairs(values, '.4g')}"
+        for key, values in features.items()
+        if not all(map(math.isnan, values.values()))
+    ]
+    more = len(groups) - _FEATURES_SHOWN
+    tail = f" | and {more} more" if more > 0 else ""
+    return (" | ".join(groups[:_FEATURES_SHOWN]) + tail) or "warming up"
+
+
+def _pairs(values: Mapping[str, float], form: str) -> str:
+    return " ".join(f"{key} {value:{form}}" for key, value in values.items())
