@@ -108,7 +108,7 @@ class Inbox(Generic[T]):
         try:
             await waiter
         finally:
-            if not waiter.done():
+            if waiter in self._room:
                 self._room.remove(waiter)
 
     def take(self) -> list[T]:

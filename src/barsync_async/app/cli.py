@@ -1,0 +1,154 @@
+"""The ``barsync`` command. Exit codes: 0 done, 1 failed, 2 bad usage or config."""
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import click
+
+from barsync_async.app import demo as demo_command
+from barsync_async.app.logging import set_up_logging
+from barsync_async.app.runner import LOOPS, forget_output, real_daemon, run_daemon, run_on_loop
+from barsync_async.app.settings import load_config, load_scenario
+from barsync_async.app.simulate import run_simulator
+from barsync_async.config import Config
+from barsync_async.errors import BarsyncError, ConfigError
+from barsync_async.shell.clock import SystemClock
+from barsync_async.shell.components.registry import build_container
+from barsync_async.shell.intake import Intake
+
+EXIT_FAILED = 1
+EXIT_USAGE = 2
+
+config_argument = click.argument("config", type=click.Path(path_type=Path))
+duration_option = click.option(
+    "--duration",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="SECONDS",
+    help="End cleanly after so many seconds.  [default: at Ctrl-C]",
+)
+loop_option = click.option(
+    "--loop", type=click.Choice(LOOPS), default="uvloop", show_default=True, help="The event loop."
+)
+
+
+@contextmanager
+def _errors_told() -> Iterator[None]:
+    """Every expected failure as one message and its exit code."""
+    try:
+        yield
+    except ConfigError as error:
+        click.echo(str(error), err=True)
+        sys.exit(EXIT_USAGE)
+    except BrokenPipeError:
+        forget_output()
+        sys.exit(EXIT_FAILED)
+    except BarsyncError as error:
+        click.echo(f"barsync: {error}", err=True)
+        sys.exit(EXIT_FAILED)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="barsync-async")
+def main() -> None:
+    """Turn many live bar feeds into one strictly ordered stream of synchronized sets."""
+
+
+@main.command()
+@config_argument
+@duration_option
+@loop_option
+def run(config: Path, duration: float | None, loop: str) -> None:
+    """Run the daemon that CONFIG describes until SIGTERM or Ctrl-C; then drain and exit."""
+    with _errors_told():
+        parsed = load_config(config, os.environ)
+        service = parsed.service
+        set_up_logging(service.log_format, service.log_level, SystemClock())
+        run_on_loop(loop, lambda: run_daemon(real_daemon(parsed), duration))
+
+
+@main.command()
+@config_argument
+def check(config: Path) -> None:
+    """Say what is wrong in CONFIG, all of it, or what it would run."""
+    with _errors_told():
+        parsed = load_config(config, os.environ)
+        for name, table in parsed.containers.items():
+            build_container(name, table, clock=SystemClock(), intake=Intake())
+        click.echo(f"{config}: good")
+        click.echo(_summary(parsed))
+
+
+def _summary(config: Config) -> str:
+    lines = [f"service {config.service.name}"]
+    for name, feed in config.feeds.items():
+        where = feed.url or "public endpoint"
+        lines.append(f"feed {name}: {feed.venue} at {where}: {' '.join(feed.sources)}")
+    for name, container in config.containers.items():
+        kinds = ", ".join(f"{key} ({each.type})" for key, each in container.components.items())
+        lines.append(f"container {name}: {kinds}")
+    for name, output in config.outputs.items():
+        target = getattr(output, "path", "standard output")
+        lines.append(f"output {name}: {output.type} to {target}: {' '.join(output.events)}")
+    return "\n".join(lines)
+
+
+@main.command()
+@click.argument("scenario", type=click.Path(path_type=Path))
+@click.option("--listen", metavar="HOST:PORT", help="Override the scenario's address.")
+@click.option("--seed", type=int, help="Override the scenario's seed.")
+@click.option(
+    "--log",
+    "log_path",
+    type=click.Path(path_type=Path),
+    help="Write what was sent, lost and delayed, and when, as JSON lines.",
+)
+@duration_option
+@loop_option
+def simulate(
+    scenario: Path,
+    listen: str | None,
+    seed: int | None,
+    log_path: Path | None,
+    duration: float | None,
+    loop: str,
+) -> None:
+    """Serve the market of SCENARIO over a real websocket, in the venue's own protocol."""
+    with _errors_told():
+        set_up_logging("console", "info", SystemClock())
+        parsed = load_scenario(scenario, seed=seed, listen=listen)
+        run_on_loop(loop, lambda: run_simulator(parsed, log_path, duration))
+
+
+@main.command()
+@duration_option
+@loop_option
+@click.option("--seed", type=int, default=7, show_default=True, help="Of the simulated market.")
+@click.option(
+    "--virtual",
+    is_flag=True,
+    help="On virtual time: as fast as it goes, the same bytes every time. Needs --duration.",
+)
+@click.option("--config", "config_path", type=click.Path(path_type=Path), help="Instead of the "
+              "demo's own config; its feed's url is replaced.")
+@click.option("--scenario", "scenario_path", type=click.Path(path_type=Path), help="Instead of "
+              "the demo's own scenario.")
+def demo(
+    duration: float | None,
+    loop: str,
+    seed: int,
+    virtual: bool,
+    config_path: Path | None,
+    scenario_path: Path | None,
+) -> None:
+    """Run a simulated venue and the daemon together: a set every second."""
+    if virtual and duration is None:
+        raise click.UsageError("--virtual needs --duration")
+    with _errors_told():
+        plan = demo_command.make_plan(config_path, scenario_path, seed, os.environ)
+        if virtual:
+            demo_command.run_virtual(plan, duration or 0.0)
+        else:
+            run_on_loop(loop, lambda: demo_command.run_real(plan, duration))

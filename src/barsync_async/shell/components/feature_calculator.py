@@ -1,0 +1,65 @@
+"""The feature worker: one FEATURES event for each synchronized set."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from barsync_async.errors import ComponentError
+from barsync_async.features import FeatureEngine, parse_indicators
+from barsync_async.messages import Event, EventType
+from barsync_async.shell.components.synchronizer import BarSynchronizer
+from barsync_async.shell.container import Container
+from barsync_async.shell.stage import Stage
+from barsync_async.units import SourceId
+
+
+class MultiSymbolFeatureCalculator:
+    """Computes indicators over all sources of the container's synchronizer at once.
+
+    Args:
+        indicators: names, or ``{"name": ..., **parameters}``.
+        pairs: the pairs of sources for the cross-source indicators; None for all pairs of the
+            shortest timeframe.
+
+    Raises:
+        ValueError: an indicator is unknown or its parameters are wrong.
+    """
+
+    def __init__(
+        self,
+        indicators: Iterable[str | Mapping[str, Any]] = ("sma", "rsi", "correlation", "spread"),
+        *,
+        pairs: Sequence[Sequence[str]] | None = None,
+    ) -> None:
+        self._indicators = parse_indicators(indicators)
+        self._pairs = pairs and [(SourceId(a), SourceId(b)) for a, b in pairs]
+
+    def initialize(self, container: Container) -> None:
+        """Find the container's synchronizer, whose sources are the columns, and listen to it.
+
+        Raises:
+            ComponentError: the container has no ``BarSynchronizer`` yet.
+        """
+        synchronizers = container.find(BarSynchronizer)
+        if not synchronizers:
+            raise ComponentError(
+                f"container {container.name}: put a BarSynchronizer in before its features"
+            )
+        sources = sorted(synchronizers[0].expected_sources)
+        self._engine = FeatureEngine(sources, self._indicators, pairs=self._pairs)
+        self._bus = container.event_bus
+        listen_to = (EventType.SYNCHRONIZED_BARS,)
+        self._stage = Stage(self._bus, "features", listen_to, self._on_bars)
+
+    def start(self) -> None:
+        """Nothing to do before the first set."""
+
+    def _on_bars(self, event: Event) -> None:
+        self._bus.publish(Event(EventType.FEATURES, self._engine.update(event.payload)))
+
+    async def run(self) -> None:
+        """Work until :meth:`stop`."""
+        await self._stage.run()
+
+    async def stop(self) -> None:
+        """Take nothing new; what waits is still worked on."""
+        await self._stage.stop()
