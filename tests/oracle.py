@@ -181,7 +181,8 @@ class Oracle:
         missing = set(self.rules.sources) - set(cells)
         if self.rules.require_all and missing:
             slow = {s for s in self.rules.sources if length(s) != self.step}
-            cold = any(self.newest(source, timestamp + 1) is None for source in slow)
+            # A late bar for this very timestamp came too late to be the first one.
+            cold = any(self.newest(s, timestamp) is None and s not in slot.bars for s in slow)
             return "warmup" if cold else "incomplete"
         if set(slot.bars) == self.due(timestamp):
             return "complete"
