@@ -1,0 +1,55 @@
+"""The venue's kline event as text, as the recordings of real ones look."""
+
+import msgspec
+
+from barsync_async.messages import Bar
+from barsync_async.simulation.candle import Candle
+from barsync_async.simulation.grid import venue_symbol
+from barsync_async.units import TIMEFRAMES, WallMs
+
+_encoder = msgspec.json.Encoder()
+
+
+def kline_text(bar: Bar, candle: Candle, event_ms: WallMs, *, final: bool) -> str:
+    """The raw event: ``bar`` with its ``candle``'s trades, sent at ``event_ms`` on the wall clock.
+
+    ``t`` is the open time, ``T`` the last millisecond of the interval; prices are strings.
+    """
+    symbol = venue_symbol(bar.symbol)
+    typical = (bar.open + bar.high + bar.low + bar.close) / 4
+    taken = candle.volume // 2  # half of the volume is the takers' buying
+    kline = {
+        "t": bar.timestamp - TIMEFRAMES[bar.timeframe].length_ms,
+        "T": bar.timestamp - 1,
+        "s": symbol,
+        "i": bar.timeframe,
+        "f": candle.first_trade,
+        "L": candle.last_trade,
+        "o": _decimal(bar.open),
+        "c": _decimal(bar.close),
+        "h": _decimal(bar.high),
+        "l": _decimal(bar.low),
+        "v": _decimal(bar.volume),
+        "n": candle.trades,
+        "x": final,
+        "q": _decimal(candle.volume * typical),
+        "V": _decimal(taken),
+        "Q": _decimal(taken * typical),
+        "B": "0",
+    }
+    event = {"e": "kline", "E": event_ms, "s": symbol, "k": kline}
+    return _encoder.encode(event).decode()
+
+
+def combined_text(stream: str, event: str) -> str:
+    """``event`` in the envelope of a combined connection."""
+    return f'{{"stream":{_encoder.encode(stream).decode()},"data":{event}}}'
+
+
+def shutdown_text(event_ms: WallMs) -> str:
+    """The raw event by which the venue announces that it will close the connection."""
+    return _encoder.encode({"e": "serverShutdown", "E": event_ms}).decode()
+
+
+def _decimal(value: float) -> str:
+    return f"{value:.8f}"
