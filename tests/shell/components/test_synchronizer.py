@@ -1,0 +1,155 @@
+"""The synchronizer coroutine on virtual time, its bars put into its inbox."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+
+from barsync_async.messages import Event, EventType
+from barsync_async.ports import Arrival
+from barsync_async.shell.clock import VirtualClock
+from barsync_async.shell.components.synchronizer import BarSynchronizer
+from barsync_async.shell.container import Container
+from barsync_async.testing import create_bar, create_bar_event
+from barsync_async.units import WallMs
+from barsync_async.venues.outcomes import Rejection
+
+NOON = 1_800_000_000_000 - 1_800_000_000_000 % 300_000
+MINUTE = 60_000
+OUT = (
+    EventType.SYNCHRONIZED_BARS,
+    EventType.SYNC_SKIPPED,
+    EventType.LATE_BAR,
+    EventType.BAR_REJECTED,
+)
+
+
+class Bench:
+    """A running synchronizer and all that it published, with the moment of each event."""
+
+    def __init__(self, **options: Any) -> None:
+        self.clock = VirtualClock(WallMs(NOON))
+        self.container = Container("c", clock=self.clock)
+        options.setdefault("expected_sources", {"SPY_1m", "QQQ_1m"})
+        self.synchronizer = BarSynchronizer(**options)
+        self.container.add_component("sync", self.synchronizer)
+        self.events: list[Event] = []
+        self.moments: list[float] = []
+        self.order = 0
+        for event_type in OUT:
+            self.container.event_bus.subscribe(event_type, self._note)
+
+    def _note(self, event: Event) -> None:
+        self.events.append(event)
+        self.moments.append(asyncio.get_running_loop().time())
+
+    def arrive(self, source: str, timestamp: int, close: float = 100.0) -> None:
+        self.put(create_bar(source, timestamp, close))
+
+    def put(self, item: Any, feed: str = "sim") -> None:
+        self.order += 1
+        arrival = Arrival(self.clock.now(), feed, self.order, item)
+        assert self.synchronizer.inbox.put_nowait(arrival)
+
+    @property
+    def types(self) -> list[str]:
+        return [event.event_type.value for event in self.events]
+
+
+@asynccontextmanager
+async def running(**options: Any) -> AsyncIterator[Bench]:
+    bench = Bench(**options)
+    task = asyncio.ensure_future(bench.container.run())
+    try:
+        yield bench
+    finally:
+        await bench.container.stop()
+        await task
+
+
+async def test_a_set_goes_out_at_proof_and_leaves_no_timer() -> None:
+    async with running() as bench:
+        bench.arrive("SPY_1m", NOON)
+        await asyncio.sleep(0.01)
+        bench.arrive("QQQ_1m", NOON)
+        await asyncio.sleep(0.01)
+        assert bench.types == ["SYNCHRONIZED_BARS"]
+        assert bench.events[0].payload.wait_ms == 10.0
+        assert bench.synchronizer._timers == {}
+
+
+async def test_an_incomplete_set_is_sealed_exactly_at_its_deadline() -> None:
+    async with running(timeout_ms=100, require_all=False) as bench:
+        start = asyncio.get_running_loop().time()
+        bench.arrive("SPY_1m", NOON)
+        await asyncio.sleep(1)
+        assert bench.types == ["SYNCHRONIZED_BARS"]
+        assert bench.moments[0] - start == pytest.approx(0.1, abs=1e-8)
+        assert bench.events[0].payload.loop_lag_ms == 0.0
+
+
+async def test_each_open_timestamp_has_one_timer_of_its_own() -> None:
+    async with running(require_all=False) as bench:
+        for number in range(5):
+            bench.arrive("SPY_1m", NOON - number * MINUTE)
+            await asyncio.sleep(0.001)
+        assert len(bench.synchronizer._timers) == 5
+        await asyncio.sleep(1)
+        assert [event.payload.timestamp for event in bench.events] == [
+            NOON - number * MINUTE for number in (4, 3, 2, 1, 0)
+        ]
+        assert bench.synchronizer._timers == {}
+
+
+async def test_a_bar_read_at_the_very_deadline_is_in_time_whoever_is_called_first() -> None:
+    async with running(timeout_ms=100) as bench:
+        loop = asyncio.get_running_loop()
+        bench.arrive("SPY_1m", NOON)
+        loop.call_later(0.1, bench.arrive, "QQQ_1m", NOON)
+        await asyncio.sleep(1)
+        assert bench.types == ["SYNCHRONIZED_BARS"]
+        assert bench.events[0].payload.status == "complete"
+
+
+async def test_arrivals_of_one_moment_are_taken_in_by_feed_and_order_not_by_task() -> None:
+    async with running() as bench:
+        bench.order = 10
+        bench.put(create_bar("SPY_1m", NOON, 2.0), feed="b")
+        bench.order = 0
+        bench.put(create_bar("SPY_1m", NOON, 1.0), feed="a")
+        await asyncio.sleep(0)
+        bench.arrive("QQQ_1m", NOON)
+        await asyncio.sleep(0.01)
+        assert bench.events[0].payload.bars["SPY_1m"].close == 2.0
+        assert bench.synchronizer.statistics().corrected == 1
+
+
+async def test_late_and_rejected_bars_are_told() -> None:
+    async with running(timeout_ms=50) as bench:
+        bench.arrive("SPY_1m", NOON)
+        await asyncio.sleep(0.08)
+        bench.arrive("QQQ_1m", NOON)
+        bench.put(Rejection("malformed", "no JSON"))
+        bench.arrive("SPY_1m", NOON + 1)
+        await asyncio.sleep(0.01)
+        assert bench.types == ["SYNC_SKIPPED", "LATE_BAR", "BAR_REJECTED", "BAR_REJECTED"]
+        assert bench.events[1].payload.late_by_ms == 30.0
+        assert [event.payload.reason for event in bench.events[2:]] == ["malformed", "off_grid"]
+
+
+async def test_stopping_takes_in_what_waits_and_seals_what_is_open() -> None:
+    async with running(require_all=False) as bench:
+        bench.arrive("SPY_1m", NOON)
+        await bench.container.stop()
+        assert bench.types == ["SYNCHRONIZED_BARS"]
+        assert bench.synchronizer.inbox.finished
+
+
+async def test_a_bar_published_on_the_bus_gets_its_deadline_too() -> None:
+    async with running(require_all=False) as bench:
+        bench.container.event_bus.publish(create_bar_event("SPY_1m", NOON))
+        await asyncio.sleep(1)
+        assert bench.types == ["SYNCHRONIZED_BARS"]
+        assert bench.events[0].payload.wait_ms == 100.0
