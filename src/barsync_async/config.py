@@ -8,11 +8,20 @@ once and gives typed values.
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    PrivateAttr,
+    ValidationError,
+)
 from pydantic_core import ErrorDetails
 
 from barsync_async.errors import ConfigError, Mistake
+from barsync_async.features import parse_indicators
 from barsync_async.messages import EventType
+from barsync_async.strategy_choice import check_strategy
 from barsync_async.units import SourceId, split_source
 from barsync_async.venues import CODECS
 
@@ -33,6 +42,22 @@ def _event_type(value: str) -> str:
     if value not in OUTPUT_EVENTS:
         raise ValueError(f"expected one of {' '.join(OUTPUT_EVENTS)}")
     return value
+
+
+def _indicator(value: str | dict[str, Any]) -> str | dict[str, Any]:
+    parse_indicators([value])
+    return value
+
+
+Indicator = Annotated[str | dict[str, Any], AfterValidator(_indicator)]
+
+
+def _strategy(value: str | dict[str, Any]) -> str | dict[str, Any]:
+    check_strategy(value)
+    return value
+
+
+StrategyTable = Annotated[str | dict[str, Any], AfterValidator(_strategy)]
 
 
 class _Table(BaseModel):
@@ -88,12 +113,19 @@ OutputConfig = Annotated[JsonlConfig | ConsoleConfig, Field(discriminator="type"
 
 
 class Config(_Table):
-    """A whole config file."""
+    """A whole config file; ``origin`` names it in errors."""
+
+    _origin: str = PrivateAttr("config")
 
     service: ServiceConfig = ServiceConfig()
     feeds: Annotated[dict[str, FeedConfig], Field(min_length=1)]
     containers: Annotated[dict[str, ContainerConfig], Field(min_length=1)]
     outputs: dict[str, OutputConfig] = {}
+
+    @property
+    def origin(self) -> str:
+        """The file that it came from."""
+        return self._origin
 
 
 class BarSynchronizerConfig(_Table):
@@ -113,7 +145,7 @@ class BarSynchronizerConfig(_Table):
 class FeatureCalculatorConfig(_Table):
     """The ``config`` of a ``MultiSymbolFeatureCalculator``."""
 
-    indicators: Annotated[list[str | dict[str, Any]], Field(min_length=1)] = [
+    indicators: Annotated[list[Indicator], Field(min_length=1)] = [
         "sma",
         "rsi",
         "correlation",
@@ -125,7 +157,7 @@ class FeatureCalculatorConfig(_Table):
 class StrategyRunnerConfig(_Table):
     """The ``config`` of a ``StrategyRunner``."""
 
-    strategies: Annotated[list[str | dict[str, Any]], Field(min_length=1)]
+    strategies: Annotated[list[StrategyTable], Field(min_length=1)]
     parallel: bool = True
     time_limit_ms: Milliseconds = 250
 
@@ -193,7 +225,15 @@ def parse_config(document: Mapping[str, Any], origin: str) -> Config:
     mistakes += _source_mistakes(document)
     if mistakes or config is None:
         raise ConfigError(origin, mistakes)
+    config._origin = origin  # noqa: SLF001 - this is its maker
     return config
+
+
+def parsed_component_config(kind: str, config: Mapping[str, Any]) -> dict[str, Any]:
+    """The parameters of the registered component type ``kind``, as :func:`parse_config` left them
+    good; what is not given is left to the component's own defaults.
+    """
+    return COMPONENT_CONFIGS[kind].model_validate(config).model_dump(exclude_unset=True)
 
 
 def _mistakes(error: ValidationError, prefix: tuple[str | int, ...]) -> Iterator[Mistake]:

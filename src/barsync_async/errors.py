@@ -9,6 +9,7 @@
     │   ├── ConnectionRefused  the venue could not be reached, or cut the connection
     │   └── SubscriptionRefused  the venue said no, and says it will say no again
     ├── OutputError            an output could not be written
+    ├── ConservationBroken     the portfolio's books do not balance
     └── Overflow               a subscriber with overflow policy ``disconnect`` fell behind
 
 A late, duplicate, malformed or unknown bar is an outcome, never an exception.
@@ -83,6 +84,18 @@ class OutputError(BarsyncError):
 
     def __str__(self) -> str:
         return f"output {self.target}: {self.detail}"
+
+
+class ConservationBroken(BarsyncError):
+    """Applying decisions would alter the portfolio's equity by itself: a defect, not a market."""
+
+    def __init__(self, before: float, after: float) -> None:
+        super().__init__(before, after)
+        self.before = before
+        self.after = after
+
+    def __str__(self) -> str:
+        return f"equity went from {self.before!r} to {self.after!r} by fills at the mark alone"
 
 
 class Overflow(BarsyncError):

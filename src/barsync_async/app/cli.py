@@ -6,9 +6,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import anyio
 import click
 
-from barsync_async.app import demo as demo_command
+from barsync_async.app.demo import make_plan, run_real, run_virtual
 from barsync_async.app.logging import set_up_logging
 from barsync_async.app.runner import LOOPS, forget_output, real_daemon, run_daemon, run_on_loop
 from barsync_async.app.settings import load_config, load_scenario
@@ -16,7 +17,7 @@ from barsync_async.app.simulate import run_simulator
 from barsync_async.config import Config
 from barsync_async.errors import BarsyncError, ConfigError
 from barsync_async.shell.clock import SystemClock
-from barsync_async.shell.components.registry import build_container
+from barsync_async.shell.components.registry import build_containers
 from barsync_async.shell.intake import Intake
 
 EXIT_FAILED = 1
@@ -64,9 +65,12 @@ def run(config: Path, duration: float | None, loop: str) -> None:
     """Run the daemon that CONFIG describes until SIGTERM or Ctrl-C; then drain and exit."""
     with _errors_told():
         parsed = load_config(config, os.environ)
-        service = parsed.service
-        set_up_logging(service.log_format, service.log_level, SystemClock())
-        run_on_loop(loop, lambda: run_daemon(real_daemon(parsed), duration))
+        _log_as_told(parsed)
+        run_on_loop(loop, lambda: run_daemon(real_daemon(parsed), anyio.Event(), duration))
+
+
+def _log_as_told(config: Config) -> None:
+    set_up_logging(config.service.log_format, config.service.log_level, SystemClock())
 
 
 @main.command()
@@ -75,8 +79,7 @@ def check(config: Path) -> None:
     """Say what is wrong in CONFIG, all of it, or what it would run."""
     with _errors_told():
         parsed = load_config(config, os.environ)
-        for name, table in parsed.containers.items():
-            build_container(name, table, clock=SystemClock(), intake=Intake())
+        build_containers(parsed, clock=SystemClock(), intake=Intake())
         click.echo(f"{config}: good")
         click.echo(_summary(parsed))
 
@@ -125,20 +128,28 @@ def simulate(
 @main.command()
 @duration_option
 @loop_option
-@click.option("--seed", type=int, default=7, show_default=True, help="Of the simulated market.")
+@click.option("--seed", type=int, help="Override the scenario's seed.")
 @click.option(
     "--virtual",
     is_flag=True,
     help="On virtual time: as fast as it goes, the same bytes every time. Needs --duration.",
 )
-@click.option("--config", "config_path", type=click.Path(path_type=Path), help="Instead of the "
-              "demo's own config; its feed's url is replaced.")
-@click.option("--scenario", "scenario_path", type=click.Path(path_type=Path), help="Instead of "
-              "the demo's own scenario.")
+@click.option(
+    "--config",
+    "config_path",
+    type=click.Path(path_type=Path),
+    help="Instead of the demo's own config; the urls of its feeds are replaced.",
+)
+@click.option(
+    "--scenario",
+    "scenario_path",
+    type=click.Path(path_type=Path),
+    help="Instead of the demo's own scenario.",
+)
 def demo(
     duration: float | None,
     loop: str,
-    seed: int,
+    seed: int | None,
     virtual: bool,
     config_path: Path | None,
     scenario_path: Path | None,
@@ -147,8 +158,9 @@ def demo(
     if virtual and duration is None:
         raise click.UsageError("--virtual needs --duration")
     with _errors_told():
-        plan = demo_command.make_plan(config_path, scenario_path, seed, os.environ)
+        plan = make_plan(config_path, scenario_path, seed, os.environ)
         if virtual:
-            demo_command.run_virtual(plan, duration or 0.0)
+            run_virtual(plan, duration or 0.0)
         else:
-            run_on_loop(loop, lambda: demo_command.run_real(plan, duration))
+            _log_as_told(plan.config)
+            run_on_loop(loop, lambda: run_real(plan, duration))

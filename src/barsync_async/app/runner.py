@@ -13,6 +13,7 @@ import uvloop
 from barsync_async.config import Config
 from barsync_async.shell.clock import SystemClock
 from barsync_async.shell.daemon import Daemon
+from barsync_async.shell.groups import one_error
 from barsync_async.shell.intake import Intake
 from barsync_async.shell.websocket import WebsocketConnector
 
@@ -47,11 +48,12 @@ async def set_on_signal(stop: anyio.Event) -> None:
 
 async def run_daemon(daemon: Daemon, stop: anyio.Event, duration_s: float | None = None) -> None:
     """Run until a signal, ``stop``, or ``duration_s`` have come; then drain."""
-    async with anyio.create_task_group() as tasks:
-        tasks.start_soon(set_on_signal, stop, name="signals")
-        tasks.start_soon(set_after, stop, duration_s, name="duration")
-        await daemon.run(stop)
-        tasks.cancel_scope.cancel()
+    with one_error():
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(set_on_signal, stop, name="signals")
+            tasks.start_soon(set_after, stop, duration_s, name="duration")
+            await daemon.run(stop)
+            tasks.cancel_scope.cancel()
 
 
 async def set_after(stop: anyio.Event, duration_s: float | None) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 
 from barsync_async.config import Config, parse_config
 from barsync_async.errors import ConfigError, Mistake
+from barsync_async.simulation.scenario import Scenario, parse_scenario
 
 PREFIX = "BARSYNC_"
 
@@ -23,6 +24,20 @@ def load_config(path: Path, environ: Mapping[str, str]) -> Config:
     """
     document = override(load_toml(path), environ)
     return parse_config(document, str(path))
+
+
+def load_scenario(path: Path, *, seed: int | None = None, listen: str | None = None) -> Scenario:
+    """The scenario in ``path``, with another seed or address where one is given.
+
+    Raises:
+        ConfigError: the file cannot be read, is no TOML, or holds mistakes.
+    """
+    document = load_toml(path)
+    if seed is not None:
+        document["seed"] = seed
+    if listen is not None:
+        document["venue"] = {**document.get("venue", {}), "listen": listen}
+    return parse_scenario(document, str(path))
 
 
 def load_toml(path: Path) -> dict[str, Any]:

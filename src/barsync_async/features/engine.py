@@ -121,7 +121,8 @@ class FeatureEngine:
         for label, indicator in self._of_pair.items():
             columns = indicator.update(left, right, joint)
             for name, column in zip(indicator.outputs(label), columns, strict=True):
-                yield name, frozen_mapping(dict(zip(self._pair_names, column.tolist(), strict=True)))
+                values = dict(zip(self._pair_names, column.tolist(), strict=True))
+                yield name, frozen_mapping(values)
 
 
 def _checked_sources(sources: Sequence[SourceId]) -> tuple[SourceId, ...]:

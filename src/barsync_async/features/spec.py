@@ -43,8 +43,8 @@ class IndicatorSpec(msgspec.Struct, frozen=True):
         _check_name(self.name)
         if self.window is not None:
             _check_window(self.name, self.window, self._kind.minimum_window)
-        if self.label is not None and (not isinstance(self.label, str) or not self.label):
-            raise ValueError(f"{self.name}: label = {self.label!r}: expected a name")
+        if self.label is not None:
+            _check_label(self.name, self.label)
 
     @property
     def _kind(self) -> type[SourceIndicator] | type[PairIndicator]:
@@ -78,6 +78,11 @@ def _check_window(name: str, window: object, minimum: int) -> None:
         )
 
 
+def _check_label(name: str, label: object) -> None:
+    if not isinstance(label, str) or not label:
+        raise ValueError(f"{name}: label = {label!r}: expected a name")
+
+
 def parse_indicators(choices: Iterable[str | Mapping[str, Any]]) -> tuple[IndicatorSpec, ...]:
     """What a config's ``indicators`` key says.
 
@@ -92,7 +97,7 @@ def parse_indicators(choices: Iterable[str | Mapping[str, Any]]) -> tuple[Indica
     return tuple([_parse(choice) for choice in choices])
 
 
-def _parse(choice: str | Mapping[str, Any]) -> IndicatorSpec:
+def _parse(choice: object) -> IndicatorSpec:
     if isinstance(choice, str):
         return IndicatorSpec(choice)
     if not isinstance(choice, Mapping) or "name" not in choice:

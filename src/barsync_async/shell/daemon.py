@@ -5,7 +5,6 @@ producers, then each container, then the outputs. So everything that was read is
 """
 
 from collections.abc import Iterator
-from contextlib import contextmanager
 from random import Random
 
 import anyio
@@ -15,10 +14,10 @@ from anyio.abc import TaskGroup
 from barsync_async.config import Config, FeedConfig
 from barsync_async.messages import EventType
 from barsync_async.ports import Arrival, Clock, Connector
-from barsync_async.shell.components.registry import build_container
+from barsync_async.shell.components.registry import build_containers
 from barsync_async.shell.components.synchronizer import BarSynchronizer
-from barsync_async.shell.container import Container
 from barsync_async.shell.feed import Feed
+from barsync_async.shell.groups import one_error
 from barsync_async.shell.intake import Inbox, Intake
 from barsync_async.shell.outputs.output import Output
 from barsync_async.shell.outputs.registry import make_sink
@@ -50,10 +49,7 @@ class Daemon:
         self._connector = connector
         self._intake = intake
         self._rng = rng
-        self.containers = [
-            build_container(name, table, clock=clock, intake=intake)
-            for name, table in config.containers.items()
-        ]
+        self.containers = build_containers(config, clock=clock, intake=intake)
         self._producers: dict[str, Producer] = {}
         self._feeds = [
             feed for name, table in config.feeds.items() for feed in self._make_feeds(name, table)
@@ -67,10 +63,10 @@ class Daemon:
     def _make_feeds(self, name: str, table: FeedConfig) -> Iterator[Feed]:
         """One feed for every ``max_sources`` of its sources."""
         codec = CODECS[table.venue]
-        sources = [SourceId(source) for source in table.sources]
+        sources = self._wanted(name, table)
         producers = {source: self._producer(source, {source}) for source in sources}
         rejects = self._producer(f"{name}.rejects", set(sources))
-        starts = range(0, len(sources), codec.max_sources)
+        starts = range(0, len(sources), codec.max_sources)  # none for no source
         for number, start in enumerate(starts, 1):
             yield Feed(
                 name if len(starts) == 1 else f"{name}.{number}",
@@ -84,6 +80,19 @@ class Daemon:
                 intake=self._intake,
                 rng=self._rng,
             )
+
+    def _wanted(self, name: str, table: FeedConfig) -> list[SourceId]:
+        """The feed's sources that some container expects; the others are not subscribed."""
+        expected = {
+            source
+            for container in self.containers
+            for synchronizer in container.find(BarSynchronizer)
+            for source in synchronizer.expected_sources
+        }
+        unused = [source for source in table.sources if source not in expected]
+        if unused:
+            log.warning("not subscribed: no container expects them", feed=name, sources=unused)
+        return [SourceId(source) for source in table.sources if source in expected]
 
     def _producer(self, name: str, sources: set[SourceId]) -> Producer:
         """What arrives goes to every synchronizer that expects one of ``sources``."""
@@ -101,7 +110,7 @@ class Daemon:
         Raises:
             OutputError: an output cannot be written. Nothing is drained then.
         """
-        with _first_of_group():
+        with one_error():
             async with anyio.create_task_group() as everything:
                 for output in self._outputs:
                     await output.open()
@@ -155,15 +164,3 @@ class Daemon:
                     sets=dict(totals.sets_by),
                     skipped=dict(totals.skips_by),
                 )
-
-
-@contextmanager
-def _first_of_group() -> Iterator[None]:
-    """Raise the one error that ended a task group as itself, not as a group of one."""
-    try:
-        yield
-    except BaseExceptionGroup as group:
-        error: BaseException = group
-        while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
-            error = error.exceptions[0]
-        raise error from None

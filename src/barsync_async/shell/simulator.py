@@ -6,8 +6,7 @@ client that does not read holds up nobody; when its queue is full, it is cut off
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any, Self
@@ -24,12 +23,13 @@ from websockets.protocol import State
 from barsync_async.errors import OutputError
 from barsync_async.messages import Bar
 from barsync_async.ports import Clock
+from barsync_async.shell.groups import one_error
+from barsync_async.shell.venue_schedule import VenueSchedule
 from barsync_async.simulation.actions import ABRUPT, GOING_AWAY, Action, Close, Lost, Send, Unheard
 from barsync_async.simulation.binance_venue import BinanceVenue
 from barsync_async.simulation.connection import knows_path
 from barsync_async.simulation.log_line import log_line
 from barsync_async.simulation.scenario import Scenario
-from barsync_async.units import MonoNs
 
 QUEUE_CAPACITY = 8_192
 """Frames that a client may fall behind before it is cut off."""
@@ -62,22 +62,10 @@ async def serve(
     Raises:
         OutputError: the address cannot be listened on, or the log cannot be written.
     """
-    with SimulatorLog(log) as written, _one_error():
+    with SimulatorLog(log) as written, one_error():
         async with anyio.create_task_group() as group:
             server = _SimulatorServer(scenario, clock, written, group)
             await server.run(on_listening)
-
-
-@contextmanager
-def _one_error() -> Iterator[None]:
-    """Raise the OutputError that ended the task group as itself, not as a group of one."""
-    try:
-        yield
-    except BaseExceptionGroup as group:
-        failed, rest = group.split(OutputError)
-        if failed is None or rest is not None:
-            raise
-        raise failed.exceptions[0] from None
 
 
 class SimulatorLog:
@@ -152,9 +140,9 @@ class _SimulatorServer:
         self._log = log
         self._group = group
         self._venue = BinanceVenue(scenario, clock.now())
+        self._schedule = VenueSchedule(self._venue, clock, self._perform)
         self._lines: dict[int, _Line] = {}
         self._connected = 0
-        self._wake = asyncio.Event()
         self._left = asyncio.Event()
 
     async def run(self, on_listening: Callable[[str, int], None]) -> None:
@@ -162,7 +150,7 @@ class _SimulatorServer:
         try:
             host, port = server.sockets[0].getsockname()[:2]
             on_listening(host, port)
-            await self._schedule()
+            await self._schedule.run()
             while self._lines:
                 self._left.clear()
                 await self._left.wait()
@@ -189,20 +177,6 @@ class _SimulatorServer:
             listen = self._scenario.venue.listen
             raise OutputError(listen, f"cannot be listened on: {error}") from error
 
-    async def _schedule(self) -> None:
-        """Let the venue act at each of its moments, until it has finished."""
-        while True:
-            self._perform(self._venue.advance(self._clock.now().mono))
-            when = self._venue.next_at()
-            if when is None:
-                return
-            self._wake.clear()
-            timer = self._clock.call_at(MonoNs(when), self._wake.set)
-            try:
-                await self._wake.wait()
-            finally:
-                timer.cancel()
-
     async def _serve_client(self, websocket: ServerConnection) -> None:
         """Read what one client sends until its connection ends, whoever ends it."""
         self._connected += 1
@@ -212,7 +186,7 @@ class _SimulatorServer:
         path = websocket.request.path if websocket.request else "/"
         try:
             self._perform(self._venue.connect(client, path, self._clock.now().mono))
-            self._wake.set()
+            self._schedule.look_again()
             async for frame in websocket:
                 self._perform(self._venue.receive(client, frame, self._clock.now().mono))
         except ConnectionClosed:

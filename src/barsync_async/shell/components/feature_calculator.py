@@ -31,7 +31,7 @@ class MultiSymbolFeatureCalculator:
         pairs: Sequence[Sequence[str]] | None = None,
     ) -> None:
         self._indicators = parse_indicators(indicators)
-        self._pairs = pairs and [(SourceId(a), SourceId(b)) for a, b in pairs]
+        self._pairs = None if pairs is None else [(SourceId(a), SourceId(b)) for a, b in pairs]
 
     def initialize(self, container: Container) -> None:
         """Find the container's synchronizer, whose sources are the columns, and listen to it.

@@ -59,7 +59,7 @@ def render(event: Event, *, colour: bool = False) -> str:
     return f"{moment:%H:%M:%S} {shown} {text}"
 
 
-def _describe(event: Event) -> tuple[str, str]:
+def _describe(event: Event) -> tuple[str, str]:  # noqa: PLR0911 - a table, one line a type
     match event.payload:
         case SynchronizedBars() as bars:
             return bars.status, _set(bars)
@@ -100,15 +100,14 @@ def _set(bars: SynchronizedBars) -> str:
 
 
 def _features(features: Mapping[str, Mapping[str, float]]) -> str:
-    groups = [
-        f"{key} {_pairs(values, '.4g')}"
-        for key, values in features.items()
-        if not all(map(math.isnan, values.values()))
-    ]
+    shown = {key: _pairs(values, ".4g") for key, values in features.items()}
+    groups = [f"{key} {text}" for key, text in shown.items() if text]
     more = len(groups) - _FEATURES_SHOWN
     tail = f" | and {more} more" if more > 0 else ""
     return (" | ".join(groups[:_FEATURES_SHOWN]) + tail) or "warming up"
 
 
 def _pairs(values: Mapping[str, float], form: str) -> str:
-    return " ".join(f"{key} {value:{form}}" for key, value in values.items())
+    """Without those that are not known yet; nothing is a plain 0."""
+    known = {key: value for key, value in values.items() if not math.isnan(value)}
+    return " ".join(f"{key} {value or 0:{form if value else ''}}" for key, value in known.items())

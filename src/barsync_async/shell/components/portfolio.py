@@ -1,0 +1,120 @@
+"""The portfolio component: the single writer behind a barrier per timestamp."""
+
+import asyncio
+from collections.abc import Callable
+from contextlib import suppress
+
+import structlog
+
+from barsync_async.messages import (
+    Event,
+    EventType,
+    Features,
+    Signal,
+    StrategyFault,
+)
+from barsync_async.portfolio import Barrier, Book
+from barsync_async.ports import TimerHandle
+from barsync_async.shell.components.strategy_runner import StrategyRunner
+from barsync_async.shell.container import Container
+from barsync_async.shell.stage import Stage
+from barsync_async.units import NS_PER_MS, MonoNs
+
+log = structlog.get_logger("barsync.portfolio")
+
+
+class Portfolio:
+    """Applies all strategies' decisions for one timestamp at once, and publishes one version.
+
+    It waits for every strategy of the container's ``StrategyRunner``, at most
+    ``decision_timeout_ms`` from the features' arrival; one that has not answered by then is
+    reported as a late STRATEGY_FAULT and left out of that version. Without a loop there is no
+    timer and every strategy is waited for.
+
+    Args:
+        cash: what it starts with, in the currency of the closes.
+        decision_timeout_ms: how long it waits for decisions.
+    """
+
+    def __init__(self, cash: float = 1_000_000.0, *, decision_timeout_ms: float = 500) -> None:
+        self._book = Book(cash)
+        self._timeout_ns = round(decision_timeout_ms * NS_PER_MS)
+        self._barrier: Barrier | None = None
+        self._timer: TimerHandle | None = None
+
+    def initialize(self, container: Container) -> None:
+        """Listen for features and for what the strategies say of them."""
+        self._container = container
+        self._bus = container.event_bus
+        listen_to = (EventType.FEATURES, EventType.SIGNAL, EventType.STRATEGY_FAULT)
+        self._stage = Stage(self._bus, "portfolio", listen_to, self._on_event)
+
+    def start(self) -> None:
+        """Nothing to do before the first features."""
+
+    async def run(self) -> None:
+        """Work until :meth:`stop`."""
+        await self._stage.run()
+
+    async def stop(self) -> None:
+        """Take nothing new; what waits is still applied."""
+        await self._stage.stop()
+
+    def _on_event(self, event: Event) -> None:
+        match event.payload:
+            case Features() as features:
+                self._open(features)
+            case Signal() as signal:
+                self._answer(signal, signal)
+            case StrategyFault() as fault:
+                self._answer(fault, None)
+
+    def _open(self, features: Features) -> None:
+        self._close()  # whoever has not spoken of the last ones will not any more
+        names = [
+            n for runner in self._container.find(StrategyRunner) for n in runner.strategy_names
+        ]
+        self._barrier = Barrier(names, features)
+        if names:
+            self._timer = self._set_timer(self._close)
+        else:
+            self._close()
+
+    def _set_timer(self, callback: Callable[[], None]) -> TimerHandle | None:
+        with suppress(RuntimeError):  # no running loop: nothing passes but bars
+            asyncio.get_running_loop()
+            clock = self._container.clock
+            return clock.call_at(MonoNs(clock.now().mono + self._timeout_ns), callback)
+        return None
+
+    def _answer(self, said: Signal | StrategyFault, signal: Signal | None) -> None:
+        barrier = self._barrier
+        if barrier is None or said.timestamp != barrier.features.timestamp:
+            return  # after its version went out: that it was late has been published
+        if not barrier.answer(said.strategy, signal):
+            log.warning("not an answer waited for", strategy=said.strategy)
+        if not barrier.missing:
+            self._close()
+
+    def _close(self) -> None:
+        """One version, with the decisions that are there; harmless where none is waited for."""
+        barrier, self._barrier = self._barrier, None
+        timer, self._timer = self._timer, None
+        if timer is not None:
+            timer.cancel()
+        if barrier is None:
+            return
+        features = barrier.features
+        for name in barrier.missing:
+            self._bus.publish(Event(EventType.STRATEGY_FAULT, self._late(name, features)))
+        update = self._book.apply(features.timestamp, features.bars, barrier.decisions)
+        self._bus.publish(Event(EventType.PORTFOLIO, update))
+
+    def _late(self, strategy: str, features: Features) -> StrategyFault:
+        return StrategyFault(
+            timestamp=features.timestamp,
+            strategy=strategy,
+            kind="late",
+            detail=f"no decision within {self._timeout_ns / NS_PER_MS:g} ms",
+            action="left out of this version",
+        )

@@ -1,0 +1,121 @@
+"""The simulated venue without sockets: connections are queues, so it lives on virtual time too."""
+
+import asyncio
+from collections import deque
+from collections.abc import Sequence
+
+from barsync_async.errors import ConnectionRefused
+from barsync_async.ports import Clock, Frame
+from barsync_async.shell.intake import Intake
+from barsync_async.shell.venue_schedule import VenueSchedule
+from barsync_async.simulation.actions import Action, Close, Send
+from barsync_async.simulation.binance_venue import BinanceVenue
+from barsync_async.simulation.scenario import Scenario
+
+
+class MemoryVenue:
+    """Opens connections to the venue of ``scenario``; plays the role of
+    :class:`~barsync_async.ports.Connector`. A frame arrives the moment it is sent.
+    """
+
+    def __init__(self, scenario: Scenario, clock: Clock, intake: Intake) -> None:
+        self._venue = BinanceVenue(scenario, clock.now())
+        self._clock = clock
+        self._intake = intake
+        self._schedule = VenueSchedule(self._venue, clock, self._perform)
+        self._connections: dict[int, MemoryConnection] = {}
+        self._connected = 0
+
+    async def run(self) -> None:
+        """Until the scenario ends; without an end, until cancelled."""
+        await self._schedule.run()
+
+    async def connect(self, feed: str, url: str) -> "MemoryConnection":
+        """Open a connection; any ``url`` leads here.
+
+        Raises:
+            ConnectionRefused: the venue wants no connection.
+        """
+        self._connected += 1
+        number = self._connected
+        connection = MemoryConnection(self, feed, number)
+        self._connections[number] = connection
+        path = "/" + url.partition("//")[2].partition("/")[2]
+        self._perform(self._venue.connect(number, path, self._clock.now().mono))
+        self._schedule.look_again()
+        if number not in self._connections:
+            raise ConnectionRefused(feed, f"cannot connect to {url}")
+        return connection
+
+    def receive_from(self, number: int, text: str) -> None:
+        """A client sent ``text``."""
+        self._perform(self._venue.receive(number, text, self._clock.now().mono))
+
+    def forget(self, number: int) -> None:
+        """A client is gone."""
+        self._venue.disconnect(number)
+        self._connections.pop(number, None)
+
+    def _perform(self, actions: Sequence[Action]) -> None:
+        now = self._clock.now()
+        for action in actions:
+            match action:
+                case Send(client=client, text=text) if client in self._connections:
+                    self._intake.read()
+                    self._connections[client].deliver(Frame(text, now))
+                case Close(client=client, code=code, reason=reason) if client in self._connections:
+                    self._connections.pop(client).end(f"{code} {reason}".strip())
+
+
+class MemoryConnection:
+    """The client's end; plays the role of :class:`~barsync_async.ports.Connection`."""
+
+    def __init__(self, venue: MemoryVenue, feed: str, number: int) -> None:
+        self._venue = venue
+        self._feed = feed
+        self._number = number
+        self._frames: deque[Frame] = deque()
+        self._ended: str | None = None
+        self._changed = asyncio.Event()
+
+    def deliver(self, frame: Frame) -> None:
+        """The venue sent ``frame``."""
+        self._frames.append(frame)
+        self._changed.set()
+
+    def end(self, detail: str) -> None:
+        """The connection ended; what was delivered can still be received."""
+        self._ended = self._ended or detail
+        self._changed.set()
+
+    async def receive(self) -> Sequence[Frame]:
+        """All frames delivered, at least one; waits for the first. Safe to cancel.
+
+        Raises:
+            ConnectionRefused: the connection ended and everything was given out.
+        """
+        while not self._frames:
+            self._check()
+            self._changed.clear()
+            await self._changed.wait()
+        frames = list(self._frames)
+        self._frames.clear()
+        return frames
+
+    async def send(self, text: str) -> None:
+        """Send one text frame.
+
+        Raises:
+            ConnectionRefused: the connection ended.
+        """
+        self._check()
+        self._venue.receive_from(self._number, text)
+
+    async def close(self) -> None:
+        """Close; harmless on a closed connection."""
+        self._venue.forget(self._number)
+        self.end("closed")
+
+    def _check(self) -> None:
+        if self._ended is not None:
+            raise ConnectionRefused(self._feed, f"the venue closed the connection: {self._ended}")
