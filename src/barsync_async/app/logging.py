@@ -20,7 +20,8 @@ _KEYS_KEPT = 1_024
 
 
 class RateLimit:
-    """A structlog processor that lets each message through a few times a period.
+    """A structlog processor that lets each message through a few times a period; those of level
+    debug always, for they were asked for.
 
     Two messages are the same when their text, feed and reason are. The first one let through
     after some were left out says how many.
@@ -32,7 +33,9 @@ class RateLimit:
 
     def __call__(self, logger: WrappedLogger, name: str, event: EventDict) -> EventDict:
         """Pass ``event`` on, or drop it."""
-        del logger, name
+        del logger
+        if name == "debug":
+            return event
         key = tuple(str(event.get(part)) for part in ("event", "feed", "reason", "container"))
         now = self._clock.now().mono
         began, seen = self._periods.get(key, (now, 0))
@@ -53,13 +56,13 @@ def set_up_logging(form: Literal["console", "json"], level: str, clock: Clock) -
     renderer = (
         structlog.processors.JSONRenderer()
         if form == "json"
-        else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+        else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), timestamp_key="time")
     )
     structlog.configure(
         processors=[
             structlog.stdlib.add_log_level,
             RateLimit(clock),
-            structlog.processors.TimeStamper("iso", utc=True),
+            structlog.processors.TimeStamper("iso", utc=True, key="time"),
             structlog.processors.format_exc_info,
             renderer,
         ],

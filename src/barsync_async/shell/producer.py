@@ -1,11 +1,16 @@
 """One task per source between the connections that carry it and the synchronizers that want it."""
 
+import logging
 from collections.abc import Sequence
+
+import structlog
 
 from barsync_async.ports import Arrival
 from barsync_async.shell.intake import Inbox, Intake
 
 _CAPACITY = 4_096
+
+log = structlog.get_logger("barsync.producer")
 
 
 class Producer:
@@ -38,6 +43,16 @@ class Producer:
         while not self.queue.finished:
             await self.queue.wait()
             arrivals = self.queue.take()
+            self._trace(arrivals)
             for inbox in self._inboxes:
                 await inbox.put(arrivals)
             self._intake.leave(len(arrivals))
+
+    def _trace(self, arrivals: Sequence[Arrival]) -> None:
+        """At level debug: every bar, with the monotonic moment that decides whether it is late."""
+        if log.is_enabled_for(logging.DEBUG):
+            for at, feed, _, item in arrivals:
+                timestamp = getattr(item, "timestamp", None)
+                log.debug(
+                    "arrived", source=self.name, feed=feed, timestamp=timestamp, at_ns=at.mono
+                )
