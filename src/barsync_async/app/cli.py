@@ -1,5 +1,6 @@
 """The ``barsync`` command. Exit codes: 0 done, 1 failed, 2 bad usage or config."""
 
+import math
 import os
 import sys
 from collections.abc import Iterator
@@ -14,19 +15,32 @@ from barsync_async.app.logging import set_up_logging
 from barsync_async.app.runner import LOOPS, forget_output, real_daemon, run_daemon, run_on_loop
 from barsync_async.app.settings import load_config, load_scenario
 from barsync_async.app.simulate import run_simulator
-from barsync_async.config import Config
+from barsync_async.config import OUTPUT_EVENTS, Config
 from barsync_async.errors import BarsyncError, ConfigError
 from barsync_async.shell.clock import SystemClock
 from barsync_async.shell.components.registry import build_containers
 from barsync_async.shell.intake import Intake
+from barsync_async.venues import CODECS
 
 EXIT_FAILED = 1
 EXIT_USAGE = 2
 
 config_argument = click.argument("config", type=click.Path(path_type=Path))
+
+
+def _finite(
+    context: click.Context, parameter: click.Parameter, value: float | None
+) -> float | None:
+    del context, parameter
+    if value is not None and not math.isfinite(value):
+        raise click.BadParameter(f"{value} is not a finite number.")
+    return value
+
+
 duration_option = click.option(
     "--duration",
     type=click.FloatRange(min=0, min_open=True),
+    callback=_finite,
     metavar="SECONDS",
     help="End cleanly after so many seconds.  [default: at Ctrl-C]",
 )
@@ -87,14 +101,16 @@ def check(config: Path) -> None:
 def _summary(config: Config) -> str:
     lines = [f"service {config.service.name}"]
     for name, feed in config.feeds.items():
-        where = feed.url or "public endpoint"
+        where = feed.url or f"{CODECS[feed.venue].default_url} (public)"
         lines.append(f"feed {name}: {feed.venue} at {where}: {' '.join(feed.sources)}")
     for name, container in config.containers.items():
         kinds = ", ".join(f"{key} ({each.type})" for key, each in container.components.items())
         lines.append(f"container {name}: {kinds}")
     for name, output in config.outputs.items():
         target = getattr(output, "path", "standard output")
-        lines.append(f"output {name}: {output.type} to {target}: {' '.join(output.events)}")
+        events = "all events" if set(output.events) == set(OUTPUT_EVENTS) else output.events
+        shown = events if isinstance(events, str) else " ".join(events)
+        lines.append(f"output {name}: {output.type} to {target}: {shown}")
     return "\n".join(lines)
 
 

@@ -17,6 +17,7 @@ T = TypeVar("T")
 
 _PATIENCE_NS = 25 * NS_PER_MS
 _ITERATIONS = 1_000
+_QUIET_ITERATIONS = 2  # on the standard loop a task runs before the reads of its own iteration
 _BRIEF = 16
 
 
@@ -41,16 +42,17 @@ class Intake:
         self.under_way -= count
 
     async def settle(self, clock: Clock, *, full: Callable[[], bool]) -> None:
-        """Before a seal: wait until one loop iteration reads nothing and nothing is on its way.
+        """Before a seal: wait until a whole loop iteration reads nothing and nothing is on its way.
 
         Gives up after 25 ms, and at once when the inbox is ``full``. Safe to cancel.
         """
         until = clock.now().mono + _PATIENCE_NS
+        quiet = 0
         for _ in range(_ITERATIONS):
             before = self.frames_read
             await asyncio.sleep(0)
-            quiet = self.frames_read == before and not self.under_way
-            if quiet or full() or clock.now().mono > until:
+            quiet = quiet + 1 if self.frames_read == before and not self.under_way else 0
+            if quiet >= _QUIET_ITERATIONS or full() or clock.now().mono > until:
                 return
 
     async def gather(self, *, full: Callable[[], bool]) -> None:

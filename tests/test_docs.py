@@ -1,0 +1,99 @@
+"""What the documents say, tried out."""
+
+import re
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from pydantic import BaseModel
+
+from barsync_async.app.cli import main
+from barsync_async.config import (
+    COMPONENT_CONFIGS,
+    OUTPUT_EVENTS,
+    Config,
+    ConsoleConfig,
+    FeedConfig,
+    JsonlConfig,
+    ServiceConfig,
+    parse_config,
+)
+from barsync_async.features.spec import PAIR_INDICATORS, SOURCE_INDICATORS
+from barsync_async.strategies import STRATEGIES
+from barsync_async.units import TIMEFRAMES
+
+ROOT = Path(__file__).resolve().parent.parent
+DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
+TABLES: list[type[BaseModel]] = [
+    ServiceConfig,
+    FeedConfig,
+    JsonlConfig,
+    ConsoleConfig,
+    *COMPONENT_CONFIGS.values(),
+]
+NOT_EMITTED_YET = {"SYNCHRONIZED_BARS_REVISED", "SOURCE_STATUS", "CLOCK_STEP"}
+
+
+def read(name: str) -> str:
+    return (ROOT / name).read_text("utf-8")
+
+
+def blocks(text: str, language: str) -> Iterator[str]:
+    yield from re.findall(rf"^```{language}\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
+
+
+def test_the_example_in_the_readme_runs_and_prints_what_it_says() -> None:
+    (code,) = blocks(read("README.md"), "python")
+    ran = subprocess.run(  # noqa: S603 - our own example
+        [sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=True
+    )
+    assert ran.stdout == "complete\n"
+
+
+def test_the_config_in_the_readme_is_a_good_one() -> None:
+    (text,) = blocks(read("README.md"), "toml")
+    assert isinstance(parse_config(tomllib.loads(text), "README.md"), Config)
+
+
+@pytest.mark.parametrize("table", TABLES, ids=lambda table: table.__name__)
+def test_every_key_of_a_config_is_explained(table: type[BaseModel]) -> None:
+    explained = read("docs/configuration.md")
+    for key in table.model_fields:
+        assert f"`{key}`" in explained or f"`{key} = " in explained, key
+
+
+def test_every_timeframe_indicator_and_strategy_is_named() -> None:
+    explained = read("docs/configuration.md")
+    for name in (*SOURCE_INDICATORS, *PAIR_INDICATORS, *STRATEGIES):
+        assert f"`{name}`" in explained, name
+    assert " ".join(TIMEFRAMES) in explained
+
+
+def test_every_event_that_can_come_out_is_explained() -> None:
+    explained = read("docs/events.md")
+    for event_type in OUTPUT_EVENTS:
+        assert (f"`{event_type}`" in explained) != (event_type in NOT_EMITTED_YET), event_type
+
+
+def test_every_command_is_in_the_readme_and_every_one_there_exists() -> None:
+    assert {f"barsync {name}" for name in main.commands} == set(
+        re.findall(r"^\| `(barsync [a-z]+)", read("README.md"), re.MULTILINE)
+    )
+
+
+@pytest.mark.parametrize("command", sorted(main.commands))
+def test_every_command_explains_itself(command: str) -> None:
+    shown = CliRunner().invoke(main, [command, "--help"])
+    assert shown.exit_code == 0
+    assert "Usage: " in shown.output
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_a_link_inside_the_project_leads_somewhere(document: Path) -> None:
+    for target in re.findall(r"\]\(([^)#\s]+)\)", document.read_text("utf-8")):
+        if "://" not in target:
+            assert (document.parent / target).exists(), target
