@@ -5,6 +5,7 @@ A config is plain data: the tables of a TOML file, or the dict that
 once and gives typed values.
 """
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated, Any, Literal
 
@@ -25,6 +26,9 @@ from barsync_async.strategy_choice import check_strategy
 from barsync_async.units import SourceId, split_source
 from barsync_async.venues import CODECS
 
+_BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
+_SHOWN_LENGTH = 80
+
 
 def _source(value: str) -> str:
     split_source(value)
@@ -42,6 +46,9 @@ def _event_type(value: str) -> str:
     if value not in OUTPUT_EVENTS:
         raise ValueError(f"expected one of {' '.join(OUTPUT_EVENTS)}")
     return value
+
+
+EventNames = Annotated[list[Annotated[str, AfterValidator(_event_type)]], Field(min_length=1)]
 
 
 def _indicator(value: str | dict[str, Any]) -> str | dict[str, Any]:
@@ -99,17 +106,18 @@ class JsonlConfig(_Table):
 
     type: Literal["jsonl"]
     path: Annotated[str, Field(min_length=1)]
-    events: list[Annotated[str, AfterValidator(_event_type)]] = list(OUTPUT_EVENTS)
+    events: EventNames = list(OUTPUT_EVENTS)
 
 
 class ConsoleConfig(_Table):
     """``[outputs.NAME]`` with ``type = "console"``: lines for a person, on standard output."""
 
     type: Literal["console"]
-    events: list[Annotated[str, AfterValidator(_event_type)]] = list(OUTPUT_EVENTS)
+    events: EventNames = list(OUTPUT_EVENTS)
 
 
 OutputConfig = Annotated[JsonlConfig | ConsoleConfig, Field(discriminator="type")]
+_OUTPUT_TYPES = ("jsonl", "console")
 
 
 class Config(_Table):
@@ -246,25 +254,34 @@ def _without_tags(keys: Sequence[str | int]) -> Sequence[str | int]:
     """Without what pydantic puts in to say which member of a union it tried."""
     if keys[0] == "outputs":
         return (*keys[:2], *keys[3:])
-    return [key for key in keys if key not in ("str", "dict[str,any]")]
+    return [
+        key
+        for before, key in zip(("", *keys), keys, strict=False)
+        if not (isinstance(before, int) and key in ("str", "dict[str,any]"))
+    ]
 
 
 def key_path(keys: Sequence[str | int]) -> str:
-    """``("feeds", "sim", "sources", 0)`` -> ``feeds.sim.sources[0]``."""
+    """``("feeds", "sim", "sources", 0)`` -> ``feeds.sim.sources[0]``, quoted where TOML quotes."""
     path = ""
     for key in keys:
         if isinstance(key, int):
             path += f"[{key}]"
         else:
-            path += f".{key}" if path else str(key)
+            name = str(key)
+            name = name if _BARE_KEY.fullmatch(name) else f'"{name}"'
+            path += f".{name}" if path else name
     return path
 
 
 def _shown(detail: ErrorDetails) -> str:
     if detail["type"] == "missing":
         return ""
-    text = repr(detail["input"])
-    return text if len(text) <= 80 else f"{text[:77]}..."  # noqa: PLR2004 - a line's worth
+    try:
+        text = repr(detail["input"])
+    except ValueError:  # Python writes no integer of more than 4,300 digits
+        return "a number of thousands of digits"
+    return text if len(text) <= _SHOWN_LENGTH else f"{text[: _SHOWN_LENGTH - 3]}..."
 
 
 def _expected(detail: ErrorDetails) -> str:
@@ -273,6 +290,8 @@ def _expected(detail: ErrorDetails) -> str:
             return "no such key"
         case "missing":
             return "is required"
+        case "union_tag_invalid" | "union_tag_not_found":
+            return f"needs type, one of {' '.join(_OUTPUT_TYPES)}"
     return detail["msg"].removeprefix("Value error, ").removeprefix("Input ")
 
 
@@ -292,12 +311,13 @@ def _component_mistakes(document: Mapping[str, Any]) -> Iterator[Mistake]:
     for path, table in _components(document):
         kind = table.get("type")
         model = COMPONENT_CONFIGS.get(kind) if isinstance(kind, str) else None
-        if model is not None:
+        config = table.get("config", {})
+        if model is not None and isinstance(config, Mapping):
             try:
-                model.model_validate(table.get("config", {}))
+                model.model_validate(config)
             except ValidationError as error:
                 yield from _mistakes(error, (*path, "config"))
-        elif isinstance(kind, str) and ":" not in kind:
+        elif model is None and isinstance(kind, str) and ":" not in kind:
             known = " ".join(COMPONENT_CONFIGS)
             expected = f"expected one of {known}, or package.module:Class"
             yield Mistake(key_path((*path, "type")), repr(kind), expected)
@@ -307,12 +327,13 @@ def _feed_mistakes(document: Mapping[str, Any]) -> Iterator[Mistake]:
     carried: dict[str, str] = {}
     for name, feed in _items(document.get("feeds")):
         table = dict(_items(feed))
-        codec = CODECS.get(table.get("venue", ""))
-        if codec is None and isinstance(table.get("venue"), str):
+        venue = table.get("venue")
+        codec = CODECS.get(venue) if isinstance(venue, str) else None
+        if codec is None and isinstance(venue, str):
             expected = f"expected one of {' '.join(CODECS)}"
-            yield Mistake(f"feeds.{name}.venue", repr(table["venue"]), expected)
+            yield Mistake(key_path(("feeds", name, "venue")), repr(venue), expected)
         for index, source in _sources(table.get("sources")):
-            path = f"feeds.{name}.sources[{index}]"
+            path = key_path(("feeds", name, "sources", index))
             if source in carried:
                 expected = f"is carried by {carried[source]} already; give each source one feed"
                 yield Mistake(path, repr(source), expected)
@@ -341,8 +362,13 @@ def _sources(value: Any) -> Iterator[tuple[int, SourceId]]:
     """The well-formed source names in what should be a list of them, with their places."""
     if isinstance(value, list):
         for index, each in enumerate(value):
-            try:
-                split_source(each)
-            except (ValueError, AttributeError):
-                continue
-            yield index, SourceId(each)
+            if isinstance(each, str) and _is_source(each):
+                yield index, SourceId(each)
+
+
+def _is_source(text: str) -> bool:
+    try:
+        split_source(text)
+    except ValueError:
+        return False
+    return True

@@ -15,7 +15,7 @@ def load_class(path: str) -> Callable[..., Any]:
     module_name, _, name = path.partition(":")
     try:
         found = getattr(import_module(module_name), name)
-    except (ImportError, AttributeError, ValueError) as error:
+    except Exception as error:  # importing runs the module, and it may raise anything
         raise ValueError(f"{path!r} cannot be loaded: {error}") from error
     if not callable(found):
         raise ValueError(f"{path!r} is no class")
@@ -33,4 +33,7 @@ def make(name: str, maker: Callable[..., Any], parameters: Mapping[str, Any]) ->
     except TypeError as error:
         known = " ".join(inspect.signature(maker).parameters)
         raise ValueError(f"{name}: {error}; it takes {known or 'nothing'}") from None
-    return maker(**parameters)
+    try:
+        return maker(**parameters)
+    except (TypeError, ArithmeticError) as error:
+        raise ValueError(f"{name}: {error}") from error

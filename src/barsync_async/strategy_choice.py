@@ -48,6 +48,7 @@ def _registered(name: str) -> Callable[..., Any]:
 
 def _made(name: str, maker: Callable[..., Any], parameters: Mapping[str, Any]) -> Strategy:
     strategy = make(name, maker, parameters)
-    if hasattr(strategy, "name") and hasattr(strategy, "decide"):
+    named = isinstance(getattr(strategy, "name", None), str)
+    if named and callable(getattr(strategy, "decide", None)):
         return strategy  # type: ignore[no-any-return]  # just looked at
     raise ValueError(f"{name}: a strategy has a name and decide(features, portfolio)")

@@ -36,7 +36,8 @@ def load_scenario(path: Path, *, seed: int | None = None, listen: str | None = N
     if seed is not None:
         document["seed"] = seed
     if listen is not None:
-        document["venue"] = {**document.get("venue", {}), "listen": listen}
+        venue = document.get("venue", {})
+        document["venue"] = {**venue, "listen": listen} if isinstance(venue, dict) else venue
     return parse_scenario(document, str(path))
 
 
@@ -51,7 +52,7 @@ def load_toml(path: Path) -> dict[str, Any]:
     except OSError as error:
         why = error.strerror or str(error)
         raise ConfigError(str(path), [Mistake("the file", "", f"cannot be read: {why}")]) from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:  # no TOML, no UTF-8, or beyond any bounds
         raise ConfigError(str(path), [Mistake("the file", "", f"is not TOML: {error}")]) from None
 
 
@@ -78,6 +79,7 @@ def _key(table: Mapping[str, Any], name: str) -> str:
 
 def _value(text: str) -> Any:
     try:
-        return tomllib.loads(f"value = {text}")["value"]
-    except (tomllib.TOMLDecodeError, KeyError):
+        read = tomllib.loads(f"value = {text}")
+    except (ValueError, RecursionError):
         return text
+    return read["value"] if len(read) == 1 else text  # no more than the one value

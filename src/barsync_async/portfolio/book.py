@@ -31,7 +31,7 @@ class Book:
         self._cash = cash
         self._positions: dict[str, float] = {}
         self._wanted: dict[str, dict[str, float]] = {}
-        self._marks: dict[str, float] = {}
+        self._newest: dict[str, Bar] = {}
 
     def apply(
         self, timestamp: WallMs, bars: Mapping[SourceId, Bar], signals: Sequence[Signal]
@@ -42,11 +42,12 @@ class Book:
             ConservationBroken: money or units would come from nowhere; nothing is altered.
         """
         wanted = self._with(signals)
-        marks = self._marks | _closes(bars.values())
+        newest = _newest(bars.values(), self._newest)
+        marks = _closes(newest)
         positions, cash = self._filled(wanted, _fills(timestamp, bars))
         self._check(positions, cash, marks)
         self._version += 1
-        self._wanted, self._marks = wanted, marks
+        self._wanted, self._newest = wanted, newest
         self._positions, self._cash = positions, cash
         return PortfolioUpdate(
             timestamp=timestamp,
@@ -70,7 +71,7 @@ class Book:
     ) -> tuple[dict[str, float], float]:
         positions, cash = dict(self._positions), self._cash
         for symbol, price in sorted(prices.items()):
-            target = math.fsum(own.get(symbol, 0.0) for own in wanted.values())
+            target = _sum(own.get(symbol, 0.0) for own in wanted.values())
             units = target - positions.get(symbol, 0.0)
             if units:
                 positions[symbol] = target
@@ -83,24 +84,48 @@ class Book:
         """Fills at the mark move value between cash and positions, and make or lose none."""
         before = _equity(self._positions, self._cash, marks)
         after = _equity(positions, cash, marks)
-        scale = abs(cash) + math.fsum(abs(units) * marks[key] for key, units in positions.items())
-        if not abs(after - before) <= _TOLERANCE * (scale + abs(before)) + _TOLERANCE:
+        scale = abs(cash) + _sum(abs(units * marks[key]) for key, units in positions.items())
+        kept = abs(after - before) <= _TOLERANCE * (scale + abs(before)) + _TOLERANCE
+        if not (kept and math.isfinite(after)):
             raise ConservationBroken(before, after)
 
 
 def _fills(timestamp: WallMs, bars: Mapping[SourceId, Bar]) -> dict[str, float]:
     """The price of each symbol that closed at ``timestamp``: its shortest fresh bar's close."""
-    return _closes([bar for bar in bars.values() if bar.age_ms == 0 and bar.timestamp == timestamp])
+    fresh = [bar for bar in bars.values() if bar.age_ms == 0 and bar.timestamp == timestamp]
+    return _closes(_newest(fresh))
 
 
-def _closes(bars: Iterable[Bar]) -> dict[str, float]:
-    """The newest close of each symbol; of several for one moment, that of the shortest bar."""
-    ordered = sorted(bars, key=lambda bar: (bar.timestamp, -TIMEFRAMES[bar.timeframe].length_ms))
-    return {bar.symbol: bar.close for bar in ordered}
+def _newest(bars: Iterable[Bar], known: Mapping[str, Bar] | None = None) -> dict[str, Bar]:
+    """The newest bar of each symbol, among ``known`` too; of several for one moment, the
+    shortest.
+    """
+    newest = dict(known or {})
+    for bar in bars:
+        held = newest.get(bar.symbol)
+        if held is None or _rank(bar) >= _rank(held):
+            newest[bar.symbol] = bar
+    return newest
+
+
+def _rank(bar: Bar) -> tuple[int, int]:
+    return bar.timestamp, -TIMEFRAMES[bar.timeframe].length_ms
+
+
+def _closes(bars: Mapping[str, Bar]) -> dict[str, float]:
+    return {symbol: bar.close for symbol, bar in bars.items()}
 
 
 def _equity(positions: Mapping[str, float], cash: float, marks: Mapping[str, float]) -> float:
-    return math.fsum([cash, *(units * marks[symbol] for symbol, units in positions.items())])
+    return _sum([cash, *(units * marks[symbol] for symbol, units in positions.items())])
+
+
+def _sum(values: Iterable[float]) -> float:
+    """NaN where there is no such number, so that no check holds for it."""
+    try:
+        return math.fsum(values)
+    except (OverflowError, ValueError):  # too large, or infinity less infinity
+        return math.nan
 
 
 def _symbol(key: str) -> str:

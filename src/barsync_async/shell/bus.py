@@ -233,7 +233,7 @@ class EventBus:
         the next root event waits until the subscriber is done with it.
         """
         subscription = Subscription(self, name, capacity, overflow, holds=holds_turn)
-        for event_type in event_types:
+        for event_type in dict.fromkeys(event_types):  # one named twice is still one event
             self._queues.setdefault(event_type, []).append(subscription)
         self._subscriptions.append(subscription)
         return subscription

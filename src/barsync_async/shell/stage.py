@@ -43,6 +43,5 @@ class Stage:
         queue.done()
 
     async def stop(self) -> None:
-        """Take nothing new; what waits is still worked on."""
-        if self._queue is not None:
-            self._queue.close()
+        """Take nothing new; what waits is still worked on. Before :meth:`run`, nothing is."""
+        self.queue().close()

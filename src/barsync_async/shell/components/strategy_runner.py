@@ -45,6 +45,7 @@ class StrategyRunner:
         self._portfolio: PortfolioUpdate | None = None
         self._answers: dict[WallMs, dict[str, Answer]] = {}
         self._queues: list[Subscription] = []
+        self._stopped = False
         self._leave_inline: Callable[[], None] | None = None
 
     def initialize(self, container: Container) -> None:
@@ -67,7 +68,7 @@ class StrategyRunner:
 
     async def run(self) -> None:
         """When parallel: one task for each strategy, until :meth:`stop`."""
-        if not self._parallel:
+        if not self._parallel or self._stopped:
             return
         if self._leave_inline is not None:
             self._leave_inline()
@@ -81,6 +82,7 @@ class StrategyRunner:
 
     async def stop(self) -> None:
         """Take nothing new; what waits is still decided."""
+        self._stopped = True
         for queue in self._queues:
             queue.close()
 

@@ -53,6 +53,8 @@ def render(event: Event, *, colour: bool = False) -> str:
     """One event as one line without its line feed."""
     moment = datetime.fromtimestamp(event.payload.timestamp / 1_000, UTC)
     head, text = _describe(event)
+    if not text.isprintable():  # a strategy's words may move the cursor or break the line
+        text = text.encode("unicode_escape").decode("ascii")
     shown = f"{head:<9}"
     if colour and head in _COLOURS:
         shown = f"\x1b[{_COLOURS[head]}m{shown}\x1b[0m"

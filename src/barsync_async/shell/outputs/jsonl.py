@@ -1,8 +1,10 @@
 """Events as JSON lines, to a file or to standard output."""
 
+import errno
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -43,7 +45,15 @@ class JsonlSink:
             self._file.write(encode_lines(events))
             self._file.flush()
         except OSError as error:
+            self._give_up()
             raise OutputError(self._path, f"cannot be written: {error}") from error
+
+    def _give_up(self) -> None:
+        """Let go of the file without trying again to write what could not be written."""
+        file, self._file = self._file, None
+        if file is not None and self._path != STANDARD_OUTPUT:
+            with suppress(OSError):
+                file.close()
 
     def close(self) -> None:
         """Sync and close the file. Raises OutputError."""
@@ -52,6 +62,15 @@ class JsonlSink:
             return
         try:
             with file:
-                os.fsync(file.fileno())
+                _sync(file)
         except OSError as error:
             raise OutputError(self._path, f"cannot be closed: {error}") from error
+
+
+def _sync(file: BinaryIO) -> None:
+    """Make ``file`` durable, where it is of a kind that can be: a pipe or a device is not."""
+    try:
+        os.fsync(file.fileno())
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):
+            raise

@@ -1,0 +1,298 @@
+"""The commands: what they say, and the exit codes 0, 1 and 2."""
+
+import importlib.metadata
+import json
+import logging
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import structlog
+from click.testing import CliRunner, Result
+
+from barsync_async.app.cli import main
+
+CONFIG = """
+[service]
+name = "test"
+
+[feeds.sim]
+venue = "binance"
+url = "ws://127.0.0.1:9001"
+sources = ["SPY_1s", "QQQ_1s", "SPY_5s"]
+
+[containers.agg.components.synchronizer]
+type = "BarSynchronizer"
+config = { expected_sources = ["SPY_1s", "QQQ_1s", "SPY_5s"], require_all = false }
+
+[containers.agg.components.features]
+type = "MultiSymbolFeatureCalculator"
+config = { indicators = [{ name = "sma", window = 2, label = "sma" }, "rsi", "spread"] }
+
+[containers.agg.components.strategies]
+type = "StrategyRunner"
+config = { strategies = ["momentum", "pairs_trading"] }
+
+[containers.agg.components.portfolio]
+type = "Portfolio"
+
+[outputs.events]
+type = "jsonl"
+path = "PATH"
+"""
+
+COMPONENTS = {
+    "synchronizer": "BarSynchronizer",
+    "features": "MultiSymbolFeatureCalculator",
+    "strategies": "StrategyRunner",
+    "portfolio": "Portfolio",
+}
+
+
+@pytest.fixture(autouse=True)
+def _logging_as_before() -> Iterator[None]:
+    handlers, level = logging.root.handlers[:], logging.root.level
+    yield
+    structlog.reset_defaults()
+    logging.root.handlers[:] = handlers
+    logging.root.setLevel(level)
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    return write_config(tmp_path, tmp_path / "events.jsonl")
+
+
+def write_config(folder: Path, output: Path | str) -> Path:
+    path = folder / "config.toml"
+    path.write_text(CONFIG.replace("PATH", str(output)), encoding="utf-8")
+    return path
+
+
+def barsync(*arguments: str | Path) -> Result:
+    result = CliRunner().invoke(main, [str(each) for each in arguments])
+    assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
+    return result
+
+
+def test_check_says_what_a_good_config_would_run(config: Path, tmp_path: Path) -> None:
+    result = barsync("check", config)
+    assert result.exit_code == 0
+    assert result.stderr == ""
+    lines = result.stdout.splitlines()
+    assert lines[:4] == [
+        f"{config}: good",
+        "service test",
+        "feed sim: binance at ws://127.0.0.1:9001: SPY_1s QQQ_1s SPY_5s",
+        f"container agg: {', '.join(f'{key} ({kind})' for key, kind in COMPONENTS.items())}",
+    ]
+    assert lines[4:] == [f"output events: jsonl to {tmp_path}/events.jsonl: all events"]
+    assert not (tmp_path / "events.jsonl").exists()
+
+
+def test_check_names_the_events_that_an_output_was_given(config: Path) -> None:
+    with config.open("a", encoding="utf-8") as file:
+        file.write('events = ["SIGNAL", "PORTFOLIO"]\n')
+    result = barsync("check", config)
+    assert result.exit_code == 0
+    assert result.stdout.splitlines()[-1].endswith("events.jsonl: SIGNAL PORTFOLIO")
+
+
+def test_check_names_every_mistake_and_exits_with_2(config: Path) -> None:
+    text = config.read_text(encoding="utf-8")
+    text = text.replace('"binance"', '"nasdaq"').replace('"momentum"', '"luck"')
+    config.write_text(text, encoding="utf-8")
+    result = barsync("check", config)
+    assert (result.exit_code, result.stdout) == (2, "")
+    head, *mistakes = result.stderr.splitlines()
+    assert head == f"{config}: 2 mistakes"
+    assert mistakes[0].startswith("  containers.agg.components.strategies.config.strategies[0]")
+    assert mistakes[1] == "  feeds.sim.venue = 'nasdaq': expected one of binance"
+
+
+@pytest.mark.parametrize(
+    ("kind", "expected"),
+    [
+        ("no.such:Thing", "'no.such:Thing' cannot be loaded: No module named 'no'"),
+        ("collections:Counter", "is no component: it needs initialize(container) and start()"),
+        ("barsync_async:Portfolio", "BarSynchronizer"),
+    ],
+)
+def test_check_loads_the_users_own_components(config: Path, kind: str, expected: str) -> None:
+    with config.open("a", encoding="utf-8") as file:
+        file.write(f'\n[containers.agg.components.own]\ntype = "{kind}"\n')
+    result = barsync("check", config)
+    if kind == "barsync_async:Portfolio":
+        assert result.exit_code == 0
+        assert "own (barsync_async:Portfolio)" in result.stdout
+    else:
+        assert result.exit_code == 2
+        assert f"containers.agg.components.own = {kind}: " in result.stderr
+        assert expected in result.stderr
+
+
+def test_check_obeys_the_environment(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BARSYNC_FEEDS__SIM__VENUE", "nasdaq")
+    result = barsync("check", config)
+    assert result.exit_code == 2
+    assert "feeds.sim.venue = 'nasdaq'" in result.stderr
+
+
+@pytest.mark.parametrize("command", ["check", "run"])
+def test_a_missing_file_is_named_and_the_exit_code_is_2(command: str, tmp_path: Path) -> None:
+    path = tmp_path / "none.toml"
+    result = barsync(command, path)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr.splitlines() == [
+        f"{path}: 1 mistake",
+        "  the file: cannot be read: No such file or directory",
+    ]
+
+
+def test_simulate_refuses_a_bad_scenario(tmp_path: Path) -> None:
+    path = tmp_path / "scenario.toml"
+    path.write_text("seed = 'x'\n[sources.SPY_1s]\n", encoding="utf-8")
+    result = barsync("simulate", path)
+    assert result.exit_code == 2
+    assert "seed = 'x'" in result.stderr
+
+
+def test_the_same_demo_on_virtual_time_writes_the_same_bytes(tmp_path: Path) -> None:
+    written = []
+    for name in ("one", "other"):
+        output = tmp_path / name / "events.jsonl"
+        config = write_config(tmp_path, output)
+        result = barsync("demo", "--virtual", "--duration", "40", "--config", config)
+        assert result.exit_code == 0, result.stderr
+        written.append(output.read_bytes())
+    assert written[0] == written[1]
+    events = [json.loads(line) for line in written[0].splitlines()]
+    assert [each["seq"] for each in events] == [*range(1, len(events) + 1)]
+    types = {each["type"] for each in events}
+    assert types >= {"SYNCHRONIZED_BARS", "LATE_BAR", "FEATURES", "SIGNAL", "PORTFOLIO"}
+
+
+def test_the_bytes_do_not_depend_on_how_a_process_hashes(tmp_path: Path) -> None:
+    written = []
+    for seed in ("1", "2"):
+        output = tmp_path / seed / "events.jsonl"
+        config = write_config(tmp_path, output)
+        words = ["demo", "--virtual", "--duration", "10", "--config", str(config)]
+        subprocess.run(  # noqa: S603 - our own command
+            [sys.executable, "-m", "barsync_async", *words],
+            env={**os.environ, "PYTHONHASHSEED": seed},
+            check=True,
+            capture_output=True,
+            timeout=60,
+        )
+        written.append(output.read_bytes())
+    assert written[0]
+    assert written[0] == written[1]
+
+
+def test_another_seed_makes_another_demo(tmp_path: Path) -> None:
+    written = []
+    for seed in ("1", "2"):
+        output = tmp_path / seed / "events.jsonl"
+        config = write_config(tmp_path, output)
+        options = ("--virtual", "--duration", "10", "--seed", seed)
+        assert barsync("demo", *options, "--config", config).exit_code == 0
+        written.append(output.read_bytes())
+    assert all(written)
+    assert written[0] != written[1]
+
+
+def test_a_demo_to_standard_output_writes_events_there_and_logs_to_standard_error(
+    tmp_path: Path,
+) -> None:
+    config = write_config(tmp_path, "-")
+    result = barsync("demo", "--virtual", "--duration", "3", "--config", config)
+    assert result.exit_code == 0
+    assert {json.loads(line)["container"] for line in result.stdout.splitlines()} == {"agg"}
+    assert "connected" in result.stderr
+
+
+def test_a_demo_refuses_sources_that_its_scenario_does_not_sell(config: Path) -> None:
+    text = config.read_text(encoding="utf-8")
+    config.write_text(text.replace("QQQ_1s", "IWM_1s"), encoding="utf-8")
+    result = barsync("demo", "--virtual", "--duration", "3", "--config", config)
+    assert result.exit_code == 2
+    assert "feeds.sim.sources[1] = 'IWM_1s': the scenario has no such source" in result.stderr
+
+
+@pytest.mark.parametrize(
+    "command", [("run", "--loop", "asyncio"), ("demo", "--virtual", "--duration", "3", "--config")]
+)
+def test_an_output_that_cannot_be_opened_is_one_clear_line_and_exit_code_1(
+    command: tuple[str, ...], tmp_path: Path
+) -> None:
+    (tmp_path / "file").touch()
+    target = tmp_path / "file" / "events.jsonl"
+    result = barsync(*command, write_config(tmp_path, target))
+    assert result.exit_code == 1
+    (line,) = result.stderr.splitlines()
+    assert line.startswith(f"barsync: output {target}: cannot be opened: ")
+
+
+def test_an_output_that_cannot_be_written_is_one_clear_line_and_exit_code_1(
+    tmp_path: Path,
+) -> None:
+    full = Path("/dev/full")
+    if not full.is_char_device():
+        pytest.skip("this system has no /dev/full")
+    config = write_config(tmp_path, full)
+    result = barsync("demo", "--virtual", "--duration", "3", "--config", config)
+    assert result.exit_code == 1
+    told = [line for line in result.stderr.splitlines() if "barsync: " in line]
+    assert told == [
+        "barsync: output /dev/full: cannot be written: [Errno 28] No space left on device"
+    ]
+
+
+def test_a_device_that_cannot_be_synced_is_an_output_like_any_other(tmp_path: Path) -> None:
+    config = write_config(tmp_path, "/dev/null")
+    result = barsync("demo", "--virtual", "--duration", "3", "--config", config)
+    assert (result.exit_code, result.stdout) == (0, "")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["sing"], "No such command 'sing'"),
+        (["run"], "Missing argument 'CONFIG'"),
+        (["check"], "Missing argument 'CONFIG'"),
+        (["run", "x.toml", "--loop", "trio"], "'trio' is not one of"),
+        (["run", "x.toml", "--duration", "0"], "0.0 is not in the range x>0"),
+        (["run", "x.toml", "--duration", "-1"], "is not in the range x>0"),
+        (["run", "x.toml", "--duration", "soon"], "'soon' is not a valid float"),
+        (["run", "x.toml", "--duration", "nan"], "nan is not a finite number"),
+        (["run", "x.toml", "--duration", "inf"], "inf is not a finite number"),
+        (["demo", "--virtual"], "--virtual needs --duration"),
+        (["demo", "--seed", "x"], "'x' is not a valid integer"),
+        (["demo", "config.toml"], "unexpected extra argument"),
+        (["simulate"], "Missing argument 'SCENARIO'"),
+    ],
+)
+def test_bad_usage_says_what_was_wrong_and_exits_with_2(
+    arguments: list[str], expected: str
+) -> None:
+    result = barsync(*arguments)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert expected in result.stderr
+
+
+def test_the_version_is_that_of_the_package() -> None:
+    result = barsync("--version")
+    assert result.exit_code == 0
+    assert importlib.metadata.version("barsync-async") in result.stdout
+
+
+@pytest.mark.parametrize("option", ["-h", "--help"])
+def test_help_names_every_command(option: str) -> None:
+    result = barsync(option)
+    assert result.exit_code == 0
+    for command in ("run", "check", "simulate", "demo"):
+        assert f"  {command} " in result.stdout

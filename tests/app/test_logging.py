@@ -1,0 +1,175 @@
+"""Logs go to standard error, in one form, and never without bound."""
+
+import json
+import logging
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+import structlog
+from structlog.typing import EventDict
+
+from barsync_async.app.logging import RateLimit, set_up_logging
+from barsync_async.ports import TimerHandle
+from barsync_async.units import NS_PER_MS, Instant, MonoNs, WallMs
+
+PERIOD_NS = 10_000 * NS_PER_MS
+
+
+class HandClock:
+    """Shows what it was set to."""
+
+    def __init__(self) -> None:
+        self.mono = 0
+
+    def now(self) -> Instant:
+        return Instant(MonoNs(self.mono), WallMs(self.mono // NS_PER_MS))
+
+    def call_at(self, when: MonoNs, callback: Callable[[], None]) -> TimerHandle:
+        raise NotImplementedError
+
+
+@pytest.fixture(autouse=True)
+def _logging_as_before() -> Iterator[None]:
+    handlers, level = logging.root.handlers[:], logging.root.level
+    yield
+    structlog.reset_defaults()
+    logging.root.handlers[:] = handlers
+    logging.root.setLevel(level)
+
+
+def passed(limit: RateLimit, level: str = "warning", **event: Any) -> EventDict | None:
+    try:
+        return limit(None, level, event)
+    except structlog.DropEvent:
+        return None
+
+
+def test_a_message_passes_ten_times_a_period() -> None:
+    limit = RateLimit(HandClock())
+    got = [passed(limit, event="rejected") for _ in range(25)]
+    assert got == [{"event": "rejected"}] * 10 + [None] * 15
+
+
+def test_the_first_of_the_next_period_says_how_many_were_left_out() -> None:
+    clock = HandClock()
+    limit = RateLimit(clock)
+    for _ in range(25):
+        passed(limit, event="rejected")
+    clock.mono = PERIOD_NS - 1
+    assert passed(limit, event="rejected") is None
+    clock.mono = PERIOD_NS
+    assert passed(limit, event="rejected") == {"event": "rejected", "left_out": 16}
+    assert passed(limit, event="rejected") == {"event": "rejected"}
+
+
+def test_nothing_is_said_to_be_left_out_where_nothing_was() -> None:
+    clock = HandClock()
+    limit = RateLimit(clock)
+    for _ in range(10):
+        passed(limit, event="rejected")
+    clock.mono = PERIOD_NS
+    assert passed(limit, event="rejected") == {"event": "rejected"}
+
+
+def test_a_quiet_period_starts_the_count_anew() -> None:
+    clock = HandClock()
+    limit = RateLimit(clock)
+    for moment in range(0, 100 * PERIOD_NS, PERIOD_NS // 2):
+        clock.mono = moment
+        assert passed(limit, event="connected") == {"event": "connected"}
+
+
+@pytest.mark.parametrize("part", ["event", "feed", "reason", "container"])
+def test_messages_of_another_text_feed_reason_or_container_are_counted_apart(part: str) -> None:
+    limit = RateLimit(HandClock())
+    same = {"event": "e", "feed": "f", "reason": "r", "container": "c"}
+    for _ in range(11):
+        last = passed(limit, **same)
+    assert last is None
+    assert passed(limit, **same | {part: "other"}) is not None
+
+
+def test_messages_that_differ_in_detail_only_are_the_same() -> None:
+    limit = RateLimit(HandClock())
+    got = [passed(limit, event="rejected", detail=number) for number in range(11)]
+    assert got[10] is None
+
+
+def test_however_many_texts_there_are_the_memory_for_them_is_bounded() -> None:
+    limit = RateLimit(HandClock())
+    for number in range(5_000):
+        assert passed(limit, event=str(number)) is not None
+    assert len(limit._periods) <= 1_024
+
+
+def test_json_logs_are_one_object_a_line_on_standard_error(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    set_up_logging("json", "info", HandClock())
+    log = structlog.get_logger("barsync")
+    log.info("connected", feed="sim", sources=3)
+    log.warning("rejected", detail="a\nb\x1b[0m")
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    first, second = map(json.loads, captured.err.splitlines())
+    assert first.items() >= {"event": "connected", "feed": "sim", "sources": 3}.items()
+    assert first["level"] == "info"
+    assert (second["level"], second["detail"]) == ("warning", "a\nb\x1b[0m")
+
+
+def test_an_exception_is_told_within_its_line(capsys: pytest.CaptureFixture[str]) -> None:
+    set_up_logging("json", "info", HandClock())
+    log = structlog.get_logger("barsync")
+    try:
+        _ = 1 // 0
+    except ZeroDivisionError:
+        log.exception("broken")
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "ZeroDivisionError: integer division" in json.loads(line)["exception"]
+
+
+@pytest.mark.parametrize(
+    ("level", "kept"),
+    [
+        ("debug", ["debug", "info", "warning", "error"]),
+        ("info", ["info", "warning", "error"]),
+        ("warning", ["warning", "error"]),
+        ("error", ["error"]),
+    ],
+)
+def test_what_is_below_the_level_is_not_logged(
+    level: str, kept: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    set_up_logging("json", level, HandClock())
+    log = structlog.get_logger("barsync")
+    for name in ("debug", "info", "warning", "error"):
+        getattr(log, name)("said")
+    lines = capsys.readouterr().err.splitlines()
+    assert [json.loads(line)["level"] for line in lines] == kept
+
+
+def test_console_logs_are_lines_without_colour_where_there_is_no_terminal(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    set_up_logging("console", "info", HandClock())
+    structlog.get_logger("barsync").info("connected", feed="sim")
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    (line,) = captured.err.splitlines()
+    assert "connected" in line
+    assert "feed=sim" in line
+    assert "\x1b" not in line
+
+
+def test_the_limit_holds_for_what_is_really_logged(capsys: pytest.CaptureFixture[str]) -> None:
+    clock = HandClock()
+    set_up_logging("json", "info", clock)
+    log = structlog.get_logger("barsync")
+    for number in range(12):
+        log.warning("rejected", feed="sim", detail=number)
+    clock.mono = PERIOD_NS
+    log.warning("rejected", feed="sim")
+    lines = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+    assert len(lines) == 11
+    assert lines[-1]["left_out"] == 2

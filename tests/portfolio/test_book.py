@@ -1,0 +1,304 @@
+"""What all strategies together hold: nothing comes from nowhere, and nothing gets lost."""
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from fractions import Fraction
+
+import msgspec
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from barsync_async.errors import ConservationBroken
+from barsync_async.messages import Bar, PortfolioUpdate, Signal
+from barsync_async.portfolio import Book
+from barsync_async.testing import create_bar
+from barsync_async.units import SourceId, WallMs
+
+patient = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+"""For a slow machine, and for the second that the first text of all takes to generate."""
+
+NOON = 1_800_000_000_000 - 1_800_000_000_000 % 300_000
+MINUTE = 60_000
+SYMBOLS = ("IWM", "QQQ", "SPY")
+STRATEGIES = ("momentum", "pairs", "mine")
+
+Step = tuple[Mapping[str, float], Mapping[str, Mapping[str, float]]]
+"""The fresh closes of one timestamp by symbol, and the targets of each strategy that spoke."""
+
+
+def cells(*bars: Bar) -> dict[SourceId, Bar]:
+    return {bar.source: bar for bar in bars}
+
+
+def fresh(timestamp: int, **closes: float) -> dict[SourceId, Bar]:
+    return cells(*(create_bar(f"{key}_1m", timestamp, close) for key, close in closes.items()))
+
+
+def stale(bar: Bar, timestamp: int, provenance: str) -> Bar:
+    return msgspec.structs.replace(bar, provenance=provenance, age_ms=timestamp - bar.timestamp)
+
+
+def signal(strategy: str, **targets: float) -> Signal:
+    return Signal(timestamp=WallMs(NOON), strategy=strategy, targets=targets, reason="")
+
+
+def apply(
+    book: Book, timestamp: int, bars: Mapping[SourceId, Bar], *signals: Signal
+) -> PortfolioUpdate:
+    return book.apply(WallMs(timestamp), bars, signals)
+
+
+def test_a_target_is_filled_at_the_close_of_its_timestamp() -> None:
+    book = Book(1_000.0)
+    update = apply(book, NOON, fresh(NOON, SPY=50.0), signal("momentum", SPY=3.0))
+    assert update == PortfolioUpdate(
+        timestamp=WallMs(NOON),
+        version=1,
+        positions={"SPY": 3.0},
+        cash=850.0,
+        equity=1_000.0,
+        applied=("momentum",),
+    )
+
+
+def test_equity_moves_with_the_market_and_cash_does_not() -> None:
+    book = Book(1_000.0)
+    apply(book, NOON, fresh(NOON, SPY=50.0), signal("momentum", SPY=3.0))
+    update = apply(book, NOON + MINUTE, fresh(NOON + MINUTE, SPY=60.0))
+    assert (update.cash, update.equity, update.positions) == (850.0, 1_030.0, {"SPY": 3.0})
+
+
+def test_going_flat_brings_the_money_back_and_leaves_no_position() -> None:
+    book = Book(1_000.0)
+    apply(book, NOON, fresh(NOON, SPY=50.0), signal("momentum", SPY=-3.0))
+    update = apply(book, NOON + MINUTE, fresh(NOON + MINUTE, SPY=40.0), signal("momentum", SPY=0.0))
+    assert (update.positions, update.cash, update.equity) == ({}, 1_030.0, 1_030.0)
+
+
+def test_a_symbol_holds_the_sum_of_what_the_strategies_want() -> None:
+    book = Book(1_000.0)
+    bars = fresh(NOON, SPY=10.0)
+    update = apply(book, NOON, bars, signal("momentum", SPY=3.0), signal("pairs", SPY=-1.0))
+    assert update.positions == {"SPY": 2.0}
+    later = NOON + MINUTE
+    update = apply(book, later, fresh(later, SPY=10.0), signal("momentum", SPY=0.0))
+    assert update.positions == {"SPY": -1.0}
+
+
+def test_a_symbol_that_a_decision_leaves_out_is_left_as_it_is() -> None:
+    book = Book(1_000.0)
+    apply(book, NOON, fresh(NOON, SPY=10.0, QQQ=10.0), signal("momentum", SPY=3.0, QQQ=1.0))
+    later = NOON + MINUTE
+    update = apply(book, later, fresh(later, SPY=11.0, QQQ=12.0), signal("momentum", QQQ=2.0))
+    assert update.positions == {"QQQ": 2.0, "SPY": 3.0}
+
+
+def test_a_source_as_a_key_stands_for_its_symbol() -> None:
+    book = Book(1_000.0)
+    bars = fresh(NOON, SPY=10.0, QQQ=10.0)
+    update = apply(book, NOON, bars, signal("momentum", SPY_1m=3.0), signal("pairs", SPY=1.0))
+    assert update.positions == {"SPY": 4.0}
+    later = NOON + MINUTE
+    update = apply(book, later, fresh(later, SPY=10.0), signal("momentum", SPY=0.0))
+    assert update.positions == {"SPY": 1.0}
+
+
+def test_a_symbol_with_an_underscore_is_no_source() -> None:
+    update = apply(
+        Book(0.0), NOON, cells(create_bar("A_B_1m", NOON, 2.0)), signal("momentum", A_B=1.0)
+    )
+    assert update.positions == {"A_B": 1.0}
+
+
+@pytest.mark.parametrize("provenance", ["carried", "filled"])
+def test_a_stale_price_is_no_fill_and_the_change_waits_for_a_fresh_one(provenance: str) -> None:
+    book = Book(1_000.0)
+    old = create_bar("SPY_1m", NOON - MINUTE, 10.0)
+    bars = cells(stale(old, NOON, provenance))
+    update = apply(book, NOON, bars, signal("momentum", SPY=3.0))
+    assert (update.positions, update.cash) == ({}, 1_000.0)
+    later = NOON + MINUTE
+    update = apply(book, later, fresh(later, SPY=20.0))
+    assert (update.positions, update.cash, update.applied) == ({"SPY": 3.0}, 940.0, ())
+
+
+def test_a_symbol_without_a_bar_is_not_filled_and_the_others_are() -> None:
+    book = Book(1_000.0)
+    update = apply(book, NOON, fresh(NOON, SPY=10.0), signal("momentum", SPY=1.0, QQQ=1.0))
+    assert update.positions == {"SPY": 1.0}
+
+
+def test_of_two_fresh_bars_the_shorter_one_gives_the_price_whatever_their_order() -> None:
+    bars = [create_bar("SPY_5m", NOON, 99.0), create_bar("SPY_1m", NOON, 100.0)]
+    for given_order in (bars, bars[::-1]):
+        update = apply(Book(0.0), NOON, cells(*given_order), signal("momentum", SPY=1.0))
+        assert (update.cash, update.equity) == (-100.0, 0.0)
+
+
+def test_a_longer_bar_fills_where_the_shorter_one_did_not_come() -> None:
+    bars = cells(
+        create_bar("SPY_5m", NOON, 99.0),
+        stale(create_bar("SPY_1m", NOON - MINUTE, 100.0), NOON, "filled"),
+    )
+    update = apply(Book(0.0), NOON, bars, signal("momentum", SPY=1.0))
+    assert (update.cash, update.equity) == (-99.0, 0.0)
+
+
+def test_positions_are_marked_at_the_newest_close_seen_never_at_an_older_one() -> None:
+    book = Book(0.0)
+    slow = create_bar("SPY_5m", NOON - MINUTE, 100.0)
+    bars = cells(create_bar("SPY_1m", NOON, 110.0), stale(slow, NOON, "carried"))
+    apply(book, NOON, bars, signal("momentum", SPY=1.0))
+    later = NOON + MINUTE  # the shorter bar is missing now, the older one carried on
+    update = apply(book, later, cells(stale(slow, later, "carried")))
+    assert update.equity == 0.0
+    update = apply(book, later + MINUTE, fresh(later + MINUTE, SPY=90.0))
+    assert update.equity == -20.0
+
+
+def test_every_version_is_one_more_than_the_last_even_where_nothing_moved() -> None:
+    book = Book(5.0)
+    versions = [apply(book, NOON + number, {}).version for number in range(5)]
+    assert versions == [1, 2, 3, 4, 5]
+
+
+def test_positions_are_sorted_and_cannot_be_altered() -> None:
+    book, later = Book(0.0), NOON + MINUTE
+    apply(book, NOON, fresh(NOON, SPY=1.0), signal("momentum", SPY=1.0, IWM=1.0, QQQ=1.0))
+    update = apply(book, later, fresh(later, QQQ=1.0, IWM=1.0))
+    assert list(update.positions) == ["IWM", "QQQ", "SPY"]
+    with pytest.raises(TypeError):
+        update.positions["SPY"] = 2.0  # type: ignore[index]  # the point
+
+
+def test_a_version_keeps_its_positions_when_the_next_one_is_made() -> None:
+    book = Book(0.0)
+    first = apply(book, NOON, fresh(NOON, SPY=1.0), signal("momentum", SPY=1.0))
+    apply(book, NOON + MINUTE, fresh(NOON + MINUTE, SPY=1.0), signal("momentum", SPY=2.0))
+    assert first.positions == {"SPY": 1.0}
+
+
+def test_what_a_strategy_does_to_its_targets_afterwards_alters_nothing() -> None:
+    book, targets = Book(0.0), {"SPY": 1.0}
+    apply(book, NOON, {}, Signal(timestamp=WallMs(NOON), strategy="m", targets=targets, reason=""))
+    targets["SPY"] = 100.0
+    update = apply(book, NOON, fresh(NOON, SPY=1.0))
+    assert update.positions == {"SPY": 1.0}
+
+
+@pytest.mark.parametrize(
+    "units",
+    [(math.nan,), (math.inf,), (-math.inf,), (math.inf, -math.inf), (1e308,), (1.7e308, 1.7e308)],
+)
+def test_a_version_that_cannot_balance_is_refused_as_a_whole(units: Sequence[float]) -> None:
+    book = Book(1_000.0)
+    apply(book, NOON, fresh(NOON, SPY=50.0, QQQ=10.0), signal("pairs", SPY=3.0))
+    later = NOON + MINUTE
+    bars = fresh(later, SPY=100.0, QQQ=10.0)
+    bad = [signal(str(number), SPY=each) for number, each in enumerate(units)]
+    with pytest.raises(ConservationBroken):
+        apply(book, later, bars, signal("pairs", QQQ=2.0), *bad)
+    update = apply(book, later, fresh(later, SPY=60.0, QQQ=10.0))
+    assert (update.version, update.positions, update.cash, update.equity) == (
+        2,
+        {"SPY": 3.0},
+        850.0,
+        1_030.0,
+    )
+
+
+prices = st.floats(0.01, 100_000.0)
+units = st.one_of(st.just(0.0), st.floats(-10_000.0, 10_000.0))
+steps = st.lists(
+    st.tuples(
+        st.dictionaries(st.sampled_from(SYMBOLS), prices),
+        st.dictionaries(
+            st.sampled_from(STRATEGIES), st.dictionaries(st.sampled_from(SYMBOLS), units)
+        ),
+    ),
+    max_size=12,
+)
+
+
+class Ledger:
+    """The same book kept in exact numbers, trade by trade, in the plainest way."""
+
+    def __init__(self, cash: float) -> None:
+        self.cash = Fraction(cash)
+        self.held = dict.fromkeys(SYMBOLS, Fraction(0))
+        self.wanted = {(name, key): Fraction(0) for name in STRATEGIES for key in SYMBOLS}
+        self.marks = dict.fromkeys(SYMBOLS, Fraction(0))
+        self.moved = abs(self.cash)
+
+    def step(
+        self, closes: Mapping[str, float], decisions: Mapping[str, Mapping[str, float]]
+    ) -> None:
+        for name, targets in decisions.items():
+            for key, target in targets.items():
+                self.wanted[name, key] = Fraction(target)
+        for key, close in closes.items():
+            self.marks[key] = Fraction(close)
+            self.trade(key, sum(self.wanted[name, key] for name in STRATEGIES))
+
+    def trade(self, key: str, target: Fraction | int) -> None:
+        paid = (target - self.held[key]) * self.marks[key]
+        self.cash -= paid
+        self.held[key] += target - self.held[key]
+        self.moved += abs(paid)
+
+    @property
+    def equity(self) -> Fraction:
+        return self.cash + sum(units * self.marks[key] for key, units in self.held.items())
+
+
+def run(cash: float, given_steps: Iterable[Step]) -> Iterable[tuple[PortfolioUpdate, Ledger]]:
+    book, ledger = Book(cash), Ledger(cash)
+    for number, (closes, decisions) in enumerate(given_steps):
+        timestamp = NOON + number * MINUTE
+        signals = [signal(name, **decisions[name]) for name in STRATEGIES if name in decisions]
+        update = apply(book, timestamp, fresh(timestamp, **closes), *signals)
+        ledger.step(closes, decisions)
+        yield update, ledger
+
+
+@patient
+@given(st.floats(-1e6, 1e6), steps)
+def test_cash_positions_and_equity_are_those_of_an_exact_ledger(
+    cash: float, given_steps: list[Step]
+) -> None:
+    for number, (update, ledger) in enumerate(run(cash, given_steps), 1):
+        assert update.version == number
+        held = {key: float(units) for key, units in ledger.held.items() if units}
+        assert dict(update.positions) == pytest.approx(held, rel=1e-12, abs=1e-9)
+        scale = ledger.moved + sum(
+            abs(units) * ledger.marks[key] for key, units in ledger.held.items()
+        )
+        assert abs(Fraction(update.cash) - ledger.cash) <= scale / 10**12
+        assert abs(Fraction(update.equity) - ledger.equity) <= scale / 10**12
+
+
+@patient
+@given(st.floats(-1e6, 1e6), steps)
+def test_fills_alone_never_change_the_equity(cash: float, given_steps: list[Step]) -> None:
+    closes = dict.fromkeys(SYMBOLS, 12.5)
+    unmoved: list[Step] = [(closes, decisions) for _, decisions in given_steps]
+    for update, ledger in run(cash, unmoved):
+        assert update.equity == pytest.approx(cash, rel=1e-9, abs=float(ledger.moved) / 10**12)
+
+
+@patient
+@given(steps, st.permutations(STRATEGIES))
+def test_the_order_in_which_decisions_are_applied_decides_no_position(
+    given_steps: list[Step], order: list[str]
+) -> None:
+    one, other = Book(0.0), Book(0.0)
+    for number, (closes, decisions) in enumerate(given_steps):
+        timestamp = NOON + number * MINUTE
+        bars = fresh(timestamp, **closes)
+        signals = {name: signal(name, **targets) for name, targets in decisions.items()}
+        first = apply(one, timestamp, bars, *(signals[n] for n in STRATEGIES if n in signals))
+        second = apply(other, timestamp, bars, *(signals[n] for n in order if n in signals))
+        assert first.positions == second.positions
+        assert first.cash == second.cash
+        assert second.applied == tuple(name for name in order if name in signals)

@@ -1,0 +1,159 @@
+"""One FEATURES event for each synchronized set, with and without a loop."""
+
+import asyncio
+import math
+from typing import Any
+
+import pytest
+
+from barsync_async.errors import ComponentError
+from barsync_async.messages import Event, EventType, Features, SynchronizedBars
+from barsync_async.ports import Clock
+from barsync_async.shell.clock import VirtualClock
+from barsync_async.shell.components.feature_calculator import MultiSymbolFeatureCalculator
+from barsync_async.shell.components.synchronizer import BarSynchronizer
+from barsync_async.shell.container import Container
+from barsync_async.testing import create_bar, create_bar_event
+from barsync_async.units import SourceId, WallMs
+
+NOON = 1_800_000_000_000 - 1_800_000_000_000 % 300_000
+MINUTE = 60_000
+SOURCES = ("SPY_1m", "QQQ_1m")
+SMA = {"name": "sma", "window": 2, "label": "sma"}
+
+
+class Bench:
+    """A synchronizer, its features, and all that was published."""
+
+    def __init__(self, *indicators: Any, clock: Clock | None = None, **options: Any) -> None:
+        self.container = Container("c", clock=clock)
+        self.bus = self.container.event_bus
+        self.container.add_component("sync", BarSynchronizer(SOURCES))
+        made = MultiSymbolFeatureCalculator(indicators or (SMA,), **options)
+        self.container.add_component("features", made)
+        self.events: list[Event] = []
+        for event_type in EventType:
+            if event_type is not EventType.BAR:
+                self.bus.subscribe(event_type, self.events.append)
+
+    def bars(self, number: int, *closes: float) -> None:
+        for source, close in zip(SOURCES, closes, strict=False):
+            self.bus.publish(create_bar_event(source, NOON + number * MINUTE, close))
+
+    @property
+    def features(self) -> list[Features]:
+        return [each.payload for each in self.events if each.event_type is EventType.FEATURES]
+
+    @property
+    def types(self) -> list[str]:
+        return [each.event_type.value for each in self.events]
+
+
+def test_every_set_gives_its_features_at_once() -> None:
+    bench = Bench()
+    bench.bars(0, 10.0, 20.0)
+    bench.bars(1, 12.0, 24.0)
+    assert bench.types == ["SYNCHRONIZED_BARS", "FEATURES"] * 2
+    assert [each.timestamp for each in bench.features] == [NOON, NOON + MINUTE]
+    assert math.isnan(bench.features[0].features["SPY_1m"]["sma"])
+    assert bench.features[1].features == {"QQQ_1m": {"sma": 22.0}, "SPY_1m": {"sma": 11.0}}
+
+
+def test_features_come_with_the_very_bars_they_were_computed_from() -> None:
+    bench = Bench()
+    bench.bars(0, 10.0, 20.0)
+    bars = bench.events[0].payload
+    assert isinstance(bars, SynchronizedBars)
+    assert bench.features[0].bars is bars.bars
+    assert bench.features[0].bars[SourceId("SPY_1m")] == create_bar("SPY_1m", NOON, 10.0)
+
+
+def test_features_cannot_be_altered() -> None:
+    bench = Bench()
+    bench.bars(0, 10.0, 20.0)
+    features: Any = bench.features[0].features
+    with pytest.raises(TypeError):
+        features["SPY_1m"] = {}
+    with pytest.raises(TypeError):
+        features["SPY_1m"]["sma"] = 1.0
+
+
+def test_the_usual_indicators_are_there_when_none_is_named() -> None:
+    container = Container()
+    container.add_component("sync", BarSynchronizer(SOURCES))
+    container.add_component("features", MultiSymbolFeatureCalculator())
+    seen: list[Event] = []
+    container.event_bus.subscribe(EventType.FEATURES, seen.append)
+    for source in SOURCES:
+        container.event_bus.publish(create_bar_event(source, NOON, 1.0))
+    names = seen[0].payload.features
+    assert {*names["SPY_1m"]} == {"sma", "rsi"}
+    assert {*names["correlation"]} == {"QQQ_1m|SPY_1m"}
+    assert "spread" in names
+
+
+def test_pairs_can_be_chosen() -> None:
+    bench = Bench("correlation", pairs=[["SPY_1m", "QQQ_1m"]])
+    bench.bars(0, 10.0, 20.0)
+    assert list(bench.features[0].features["correlation"]) == ["QQQ_1m|SPY_1m"]
+
+
+def test_a_container_needs_its_synchronizer_first() -> None:
+    with pytest.raises(ComponentError, match="container c: put a BarSynchronizer in before"):
+        Container("c").add_component("features", MultiSymbolFeatureCalculator())
+
+
+@pytest.mark.parametrize(
+    ("indicators", "pairs", "message"),
+    [
+        (["ema"], None, "indicator 'ema' is unknown"),
+        ([{"name": "sma", "window": 0}], None, "window = 0"),
+        (["sma", "sma"], None, "'sma' of an indicator is taken"),
+        (["correlation"], [["SPY_1m", "IWM_1m"]], "IWM_1m"),
+    ],
+)
+def test_indicators_and_pairs_that_cannot_be_are_refused(
+    indicators: list[Any], pairs: list[list[str]] | None, message: str
+) -> None:
+    with pytest.raises(ValueError, match=message):
+        Bench(*indicators, pairs=pairs)
+
+
+async def test_under_a_loop_a_set_goes_out_only_after_the_features_of_the_last_one() -> None:
+    bench = Bench(clock=VirtualClock(WallMs(NOON)))
+    task = asyncio.ensure_future(bench.container.run())
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    for number in range(3):
+        bench.bars(number, 10.0, 20.0)
+    assert bench.types == ["SYNCHRONIZED_BARS"]  # the worker has not run yet
+    await bench.bus.drained()
+    assert bench.types == ["SYNCHRONIZED_BARS", "FEATURES"] * 3
+    assert [each.seq for each in bench.events] == [1, 2, 3, 4, 5, 6]
+    await bench.container.stop()
+    await task
+
+
+async def test_a_skipped_set_has_no_features() -> None:
+    bench = Bench(clock=VirtualClock(WallMs(NOON)))
+    task = asyncio.ensure_future(bench.container.run())
+    await asyncio.sleep(0)
+    bench.bars(0, 10.0)
+    await asyncio.sleep(1)
+    bench.bars(1, 10.0, 20.0)
+    await bench.container.stop()
+    await task
+    assert bench.types == ["SYNC_SKIPPED", "SYNCHRONIZED_BARS", "FEATURES"]
+    assert [each.timestamp for each in bench.features] == [NOON + MINUTE]
+
+
+async def test_what_waits_when_the_container_is_stopped_still_gets_its_features() -> None:
+    bench = Bench(clock=VirtualClock(WallMs(NOON)))
+    task = asyncio.ensure_future(bench.container.run())
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    for number in range(3):
+        bench.bars(number, 10.0, 20.0)
+    await bench.container.stop()
+    await task
+    assert [each.timestamp for each in bench.features] == [NOON + n * MINUTE for n in range(3)]

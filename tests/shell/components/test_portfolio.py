@@ -1,0 +1,303 @@
+"""The single writer: one version a timestamp, whoever decides when."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from itertools import permutations
+from typing import Any
+
+import pytest
+from structlog.testing import capture_logs
+
+from barsync_async.errors import ConservationBroken
+from barsync_async.messages import (
+    Decision,
+    Event,
+    EventType,
+    Features,
+    PortfolioUpdate,
+    Signal,
+    StrategyFault,
+)
+from barsync_async.shell.clock import VirtualClock
+from barsync_async.shell.components.portfolio import Portfolio
+from barsync_async.shell.components.strategy_runner import StrategyRunner
+from barsync_async.shell.container import Container
+from barsync_async.testing import create_bar
+from barsync_async.units import WallMs
+
+NOON = 1_800_000_000_000 - 1_800_000_000_000 % 300_000
+MINUTE = 60_000
+NAMES = ("a", "b", "c")
+SAID = (EventType.SIGNAL, EventType.STRATEGY_FAULT, EventType.PORTFOLIO)
+
+
+class Wants:
+    """Plays a strategy's role: wants a fixed number of units, or fails."""
+
+    def __init__(self, label: str, units: float | None) -> None:
+        self.name = label
+        self._units = units
+
+    def decide(self, features: Features, portfolio: PortfolioUpdate | None) -> Decision:
+        if self._units is None:
+            raise ValueError("no idea")
+        return Decision({"SPY": self._units}, "")
+
+
+def wants(label: str, units: float | None) -> dict[str, Any]:
+    return {"name": f"{__name__}:Wants", "label": label, "units": units}
+
+
+def features(timestamp: int, close: float = 10.0) -> Event:
+    bar = create_bar("SPY_1m", timestamp, close)
+    made = Features(timestamp=WallMs(timestamp), features={}, bars={bar.source: bar})
+    return Event(EventType.FEATURES, made)
+
+
+def signal(strategy: str, timestamp: int, units: float) -> Event:
+    made = Signal(timestamp=WallMs(timestamp), strategy=strategy, targets={"SPY": units}, reason="")
+    return Event(EventType.SIGNAL, made)
+
+
+def fault(strategy: str, timestamp: int) -> Event:
+    made = StrategyFault(
+        timestamp=WallMs(timestamp), strategy=strategy, kind="raised", detail="", action=""
+    )
+    return Event(EventType.STRATEGY_FAULT, made)
+
+
+class Bench:
+    """A portfolio and all that was said, with the moment of each event."""
+
+    def __init__(self, **options: Any) -> None:
+        self.container = Container("c", clock=VirtualClock(WallMs(NOON)))
+        self.bus = self.container.event_bus
+        self.portfolio = Portfolio(**options)
+        self.events: list[Event] = []
+        for event_type in SAID:
+            self.bus.subscribe(event_type, self.events.append)
+
+    def with_strategies(self, *strategies: Any, **options: Any) -> "Bench":
+        """Strategies that really decide."""
+        runner = StrategyRunner(strategies, **options)
+        self.container.add_component("strategies", runner)
+        self.container.add_component("portfolio", self.portfolio)
+        return self
+
+    def with_names(self, names: Sequence[str] = NAMES) -> "Bench":
+        """Strategies whose answers the test gives: their runner hears nothing."""
+        silent = StrategyRunner([wants(name, 0.0) for name in names])
+        self.container.components["strategies"] = silent
+        self.container.add_component("portfolio", self.portfolio)
+        return self
+
+    @property
+    def versions(self) -> list[PortfolioUpdate]:
+        return [e.payload for e in self.events if e.event_type is EventType.PORTFOLIO]
+
+    @property
+    def faults(self) -> list[StrategyFault]:
+        return [e.payload for e in self.events if e.event_type is EventType.STRATEGY_FAULT]
+
+
+@asynccontextmanager
+async def running(bench: Bench) -> AsyncIterator[Bench]:
+    task = asyncio.ensure_future(bench.portfolio.run())
+    await asyncio.sleep(0)
+    try:
+        yield bench
+    finally:
+        await bench.portfolio.stop()
+        await task
+
+
+# Without a loop
+
+
+def test_all_decisions_for_a_timestamp_make_one_version() -> None:
+    bench = Bench(cash=1_000.0).with_strategies(wants("a", 3.0), wants("b", -1.0))
+    bench.bus.publish(features(NOON))
+    assert [each.event_type.value for each in bench.events] == ["SIGNAL", "SIGNAL", "PORTFOLIO"]
+    assert bench.versions == [
+        PortfolioUpdate(
+            timestamp=WallMs(NOON),
+            version=1,
+            positions={"SPY": 2.0},
+            cash=980.0,
+            equity=1_000.0,
+            applied=("a", "b"),
+        )
+    ]
+
+
+def test_the_order_in_which_the_components_were_added_does_not_matter() -> None:
+    bench = Bench(cash=1_000.0)
+    bench.container.add_component("portfolio", bench.portfolio)
+    bench.container.add_component("strategies", StrategyRunner([wants("a", 3.0)]))
+    bench.bus.publish(features(NOON))
+    assert [each.positions for each in bench.versions] == [{"SPY": 3.0}]
+
+
+def test_one_that_failed_is_left_out_and_the_others_are_applied() -> None:
+    bench = Bench().with_strategies(wants("a", 3.0), wants("bad", None), wants("b", 1.0))
+    bench.bus.publish(features(NOON))
+    (version,) = bench.versions
+    assert version.applied == ("a", "b")
+    assert version.positions == {"SPY": 4.0}
+    assert [(each.strategy, each.kind) for each in bench.faults] == [("bad", "raised")]
+
+
+def test_versions_strictly_increase_one_a_timestamp() -> None:
+    bench = Bench().with_strategies(wants("a", 3.0))
+    for number in range(10):
+        bench.bus.publish(features(NOON + number * MINUTE, 10.0 + number))
+    assert [each.version for each in bench.versions] == [*range(1, 11)]
+    assert [each.timestamp for each in bench.versions] == [NOON + n * MINUTE for n in range(10)]
+    assert [each.equity for each in bench.versions] == [1_000_000.0 + 3 * n for n in range(10)]
+
+
+def test_without_strategies_every_features_event_still_gives_a_version() -> None:
+    bench = Bench(cash=5.0)
+    bench.container.add_component("portfolio", bench.portfolio)
+    bench.bus.publish(features(NOON))
+    bench.bus.publish(features(NOON + MINUTE))
+    assert [(each.version, each.cash, each.applied) for each in bench.versions] == [
+        (1, 5.0, ()),
+        (2, 5.0, ()),
+    ]
+
+
+@pytest.mark.parametrize("order", list(permutations(NAMES)))
+def test_the_order_applied_is_fixed_whatever_the_order_of_the_answers(
+    order: tuple[str, ...],
+) -> None:
+    bench = Bench().with_names()
+    bench.bus.publish(features(NOON))
+    for name in order:
+        assert bench.versions == []
+        bench.bus.publish(signal(name, NOON, {"a": 0.1, "b": 0.2, "c": 0.3}[name]))
+    (version,) = bench.versions
+    assert version.applied == NAMES
+    assert (version.positions, version.cash) == ({"SPY": 0.6}, 999_994.0)
+
+
+def test_a_second_answer_of_a_stranger_or_for_another_timestamp_changes_nothing() -> None:
+    bench = Bench().with_names(("a", "b"))
+    bench.bus.publish(signal("a", NOON, 9.0))
+    bench.bus.publish(features(NOON))
+    bench.bus.publish(signal("a", NOON, 1.0))
+    with capture_logs() as logs:
+        bench.bus.publish(signal("a", NOON, 7.0))
+        bench.bus.publish(signal("stranger", NOON, 7.0))
+        bench.bus.publish(signal("b", NOON - MINUTE, 7.0))
+    assert [each["strategy"] for each in logs] == ["a", "stranger"]
+    assert bench.versions == []
+    bench.bus.publish(fault("b", NOON))
+    (version,) = bench.versions
+    assert (version.positions, version.applied) == ({"SPY": 1.0}, ("a",))
+
+
+def test_the_next_features_close_a_version_that_still_waited_without_a_loop() -> None:
+    bench = Bench().with_names(("a", "b"))
+    bench.bus.publish(features(NOON))
+    bench.bus.publish(signal("a", NOON, 1.0))
+    bench.bus.publish(features(NOON + MINUTE))
+    bench.bus.publish(signal("b", NOON, 5.0))
+    assert [(each.timestamp, each.applied) for each in bench.versions] == [(NOON, ("a",))]
+    assert [(each.strategy, each.timestamp) for each in bench.faults] == [("b", NOON)]
+
+
+def test_a_decision_that_cannot_balance_reaches_whoever_published_it() -> None:
+    bench = Bench().with_names(("a",))
+    bench.bus.publish(features(NOON))
+    with pytest.raises(ConservationBroken):
+        bench.bus.publish(signal("a", NOON, float("nan")))
+    assert bench.versions == []
+
+
+# Under a loop
+
+
+async def test_a_late_strategy_is_reported_and_left_out_at_the_very_limit() -> None:
+    async with running(Bench(decision_timeout_ms=200).with_names()) as bench:
+        bench.bus.publish(features(NOON))
+        bench.bus.publish(signal("c", NOON, 1.0))
+        bench.bus.publish(signal("a", NOON, 2.0))
+        await asyncio.sleep(0.1999)
+        assert bench.versions == []
+        await asyncio.sleep(0.0002)
+        assert bench.faults == [
+            StrategyFault(
+                timestamp=WallMs(NOON),
+                strategy="b",
+                kind="late",
+                detail="no decision within 200 ms",
+                action="left out of this version",
+            )
+        ]
+        (version,) = bench.versions
+        assert (version.applied, version.positions) == (("a", "c"), {"SPY": 3.0})
+        assert bench.events[-1].event_type is EventType.PORTFOLIO
+
+
+async def test_what_a_late_strategy_says_in_the_end_changes_no_version() -> None:
+    async with running(Bench(decision_timeout_ms=200).with_names(("a", "b"))) as bench:
+        bench.bus.publish(features(NOON))
+        bench.bus.publish(signal("a", NOON, 2.0))
+        await asyncio.sleep(1)
+        bench.bus.publish(signal("b", NOON, 100.0))
+        await asyncio.sleep(1)
+        assert [each.applied for each in bench.versions] == [("a",)]
+        bench.bus.publish(features(NOON + MINUTE))
+        bench.bus.publish(signal("b", NOON + MINUTE, 1.0))
+        bench.bus.publish(signal("a", NOON + MINUTE, 2.0))
+        await asyncio.sleep(0)
+        assert [each.applied for each in bench.versions] == [("a",), ("a", "b")]
+        assert bench.versions[-1].positions == {"SPY": 3.0}
+
+
+async def test_every_timestamp_has_its_own_time_whatever_became_of_the_last_one() -> None:
+    async with running(Bench(decision_timeout_ms=200).with_names(("a",))) as bench:
+        bench.bus.publish(features(NOON))
+        bench.bus.publish(signal("a", NOON, 2.0))
+        await asyncio.sleep(0.15)
+        bench.bus.publish(features(NOON + MINUTE))
+        await asyncio.sleep(0.1)
+        assert len(bench.versions) == 1
+        bench.bus.publish(signal("a", NOON + MINUTE, 3.0))
+        await asyncio.sleep(0)
+        assert [each.applied for each in bench.versions] == [("a",), ("a",)]
+        assert bench.faults == []
+
+
+async def test_once_all_have_spoken_no_timer_is_left() -> None:
+    async with running(Bench(decision_timeout_ms=200).with_names(("a",))) as bench:
+        bench.bus.publish(features(NOON))
+        bench.bus.publish(signal("a", NOON, 2.0))
+        await asyncio.sleep(0)
+        assert len(bench.versions) == 1
+        assert bench.portfolio._timer is None
+        await asyncio.sleep(1)
+        assert len(bench.versions) == 1
+        assert bench.faults == []
+
+
+@pytest.mark.parametrize("parallel", [True, False])
+async def test_the_stream_under_a_loop_is_the_one_without(parallel: bool) -> None:
+    def made() -> Bench:
+        strategies = (wants("a", 3.0), wants("bad", None), wants("b", -1.0))
+        return Bench(cash=1_000.0).with_strategies(*strategies, parallel=parallel)
+
+    plain, looped = made(), made()
+    task = asyncio.ensure_future(looped.container.run())
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    for number in range(3):
+        plain.bus.publish(features(NOON + number * MINUTE, 10.0 + number))
+        looped.bus.publish(features(NOON + number * MINUTE, 10.0 + number))
+        await looped.bus.drained()
+    await looped.container.stop()
+    await task
+    assert len(looped.events) == 12
+    assert looped.events == plain.events

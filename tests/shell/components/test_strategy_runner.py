@@ -1,0 +1,400 @@
+"""Strategies that decide, fail, lie and stall, side by side."""
+
+import asyncio
+import math
+import threading
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+import pytest
+
+from barsync_async.messages import (
+    Decision,
+    Event,
+    EventType,
+    Features,
+    PortfolioUpdate,
+    Signal,
+    StrategyFault,
+)
+from barsync_async.shell.components.strategy_runner import StrategyRunner
+from barsync_async.shell.components.strategy_worker import StrategyWorker
+from barsync_async.shell.container import Container
+from barsync_async.units import WallMs
+
+NOON = 1_800_000_000_000
+
+Act = Callable[[Features, PortfolioUpdate | None], Any]
+
+
+class Scripted:
+    """Plays a strategy's role: does what it was told to."""
+
+    def __init__(self, label: str, act: Act, made: list[str] | None = None) -> None:
+        self.name = label
+        self.decide = act
+        if made is not None:
+            made.append(label)
+            self.name += "" if len(made) == 1 else f" {len(made)}"
+
+
+class Nameless:
+    """Plays no strategy's role."""
+
+    def decide(self, features: Features, portfolio: PortfolioUpdate | None) -> Decision:
+        return Decision({}, "")
+
+
+def scripted(label: str, act: Act, **parameters: Any) -> dict[str, Any]:
+    return {"name": f"{__name__}:Scripted", "label": label, "act": act, **parameters}
+
+
+def wants(units: float) -> Act:
+    return lambda features, portfolio: Decision({"SPY": units}, f"at {features.timestamp}")
+
+
+def says(answer: Any) -> Act:
+    return lambda features, portfolio: answer
+
+
+def fails(features: Features, portfolio: PortfolioUpdate | None) -> Decision:
+    raise ZeroDivisionError("mine")
+
+
+def features(timestamp: int = NOON) -> Features:
+    return Features(timestamp=WallMs(timestamp), features={}, bars={})
+
+
+class Bench:
+    """A container with a runner, and all that was said in it."""
+
+    def __init__(self, *strategies: Any, **options: Any) -> None:
+        self.container = Container("c")
+        self.bus = self.container.event_bus
+        self.runner = StrategyRunner(strategies, **options)
+        self.container.add_component("strategies", self.runner)
+        self.said: list[Any] = []
+        for event_type in (EventType.SIGNAL, EventType.STRATEGY_FAULT):
+            self.bus.subscribe(event_type, lambda event: self.said.append(event.payload))
+
+    def publish(self, timestamp: int = NOON) -> None:
+        self.bus.publish(Event(EventType.FEATURES, features(timestamp)))
+
+    @property
+    def heads(self) -> list[tuple[str, int, str]]:
+        return [(type(each).__name__, each.timestamp, each.strategy) for each in self.said]
+
+
+@asynccontextmanager
+async def running(*strategies: Any, **options: Any) -> AsyncIterator[Bench]:
+    bench = Bench(*strategies, **options)
+    task = asyncio.ensure_future(bench.container.run())
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    try:
+        yield bench
+    finally:
+        await bench.container.stop()
+        await task
+
+
+# Without a loop
+
+
+def test_every_strategy_is_asked_and_signals_come_in_the_order_of_the_names() -> None:
+    bench = Bench(scripted("b", wants(1.0)), scripted("a", wants(2.0)))
+    assert bench.runner.strategy_names == ("b", "a")
+    bench.publish()
+    assert bench.said == [
+        Signal(timestamp=WallMs(NOON), strategy="b", targets={"SPY": 1.0}, reason=f"at {NOON}"),
+        Signal(timestamp=WallMs(NOON), strategy="a", targets={"SPY": 2.0}, reason=f"at {NOON}"),
+    ]
+
+
+def test_the_shipped_strategies_can_be_named_with_and_without_parameters() -> None:
+    bench = Bench("momentum", {"name": "pairs_trading", "entry": 1.0, "label": "tight"})
+    bench.publish()
+    assert bench.heads == [("Signal", NOON, "momentum"), ("Signal", NOON, "tight")]
+
+
+def test_one_that_raises_is_told_and_holds_no_other_back() -> None:
+    bench = Bench(scripted("bad", fails), scripted("good", wants(1.0)))
+    bench.publish()
+    assert bench.said[0] == StrategyFault(
+        timestamp=WallMs(NOON),
+        strategy="bad",
+        kind="raised",
+        detail="ZeroDivisionError: mine",
+        action="restarted",
+    )
+    assert bench.heads[1:] == [("Signal", NOON, "good")]
+
+
+def test_one_that_raised_is_made_anew_and_keeps_the_name_it_started_with() -> None:
+    made: list[str] = []
+    bench = Bench(scripted("bad", fails, made=made))
+    assert made == ["bad"]
+    bench.publish(NOON)
+    assert made == ["bad", "bad"]
+    bench.publish(NOON + 1)
+    assert bench.heads == [("StrategyFault", NOON, "bad"), ("StrategyFault", NOON + 1, "bad")]
+
+
+def test_one_that_decides_is_not_made_anew() -> None:
+    made: list[str] = []
+    bench = Bench(scripted("good", wants(1.0), made=made))
+    bench.publish(NOON)
+    bench.publish(NOON + 1)
+    assert made == ["good"]
+
+
+@pytest.mark.parametrize(
+    ("answer", "detail"),
+    [
+        (None, "decide() returned NoneType: expected a Decision"),
+        ({"SPY": 1.0}, "decide() returned dict: expected a Decision"),
+        (Decision([("SPY", 1.0)], ""), "targets are list: expected a mapping"),  # type: ignore[arg-type]  # a lie
+        (Decision({"SPY": math.nan}, ""), "target of 'SPY' is nan: expected a finite number"),
+        (Decision({"SPY": -math.inf}, ""), "target of 'SPY' is -inf: expected a finite number"),
+        (Decision({"SPY": "1"}, ""), "target of 'SPY' is '1': expected a finite number"),  # type: ignore[dict-item]  # a lie
+        (Decision({"SPY": True}, ""), "target of 'SPY' is True: expected a finite number"),
+        (Decision({"SPY": None}, ""), "target of 'SPY' is None: expected a finite number"),  # type: ignore[dict-item]  # a lie
+        (Decision({"SPY": 10**400}, ""), "OverflowError"),
+        (Decision({3: 1.0}, ""), "a target's key is 3: expected text"),  # type: ignore[dict-item]  # a lie
+        (Decision({"\ud800": 1.0}, ""), "surrogates not allowed"),
+        (Decision({}, None), "reason is None: expected text"),  # type: ignore[arg-type]  # a lie
+        (Decision({}, "\ud800"), "surrogates not allowed"),
+    ],
+)
+def test_an_answer_that_is_no_decision_counts_as_raised_and_says_what_is_wrong(
+    answer: Any, detail: str
+) -> None:
+    made: list[str] = []
+    bench = Bench(scripted("bad", says(answer), made=made), scripted("good", wants(1.0)))
+    bench.publish()
+    fault = bench.said[0]
+    assert isinstance(fault, StrategyFault)
+    assert (fault.kind, fault.action) == ("raised", "restarted")
+    assert detail in fault.detail
+    assert len(made) == 2
+    assert bench.heads[1:] == [("Signal", NOON, "good")]
+
+
+def test_numbers_of_any_kind_go_out_as_floats() -> None:
+    targets = {"A": 3, "B": np.float64(0.5), "C": np.int64(-2), "D": Fraction(1, 4)}
+    bench = Bench(scripted("a", says(Decision(targets, ""))))  # type: ignore[arg-type]  # numbers all
+    bench.publish()
+    (signal,) = bench.said
+    assert dict(signal.targets) == {"A": 3.0, "B": 0.5, "C": -2.0, "D": 0.25}
+    assert {type(each) for each in signal.targets.values()} == {float}
+
+
+def test_what_a_strategy_does_to_its_targets_afterwards_alters_no_signal() -> None:
+    targets = {"SPY": 1.0}
+    bench = Bench(scripted("a", says(Decision(targets, ""))))
+    bench.publish()
+    targets["SPY"] = math.nan
+    (signal,) = bench.said
+    assert signal.targets == {"SPY": 1.0}
+    with pytest.raises(TypeError):
+        signal.targets["SPY"] = 2.0
+
+
+def test_a_detail_is_cut_and_escaped() -> None:
+    def shout(features: Features, portfolio: PortfolioUpdate | None) -> Decision:
+        raise ValueError("\x1b[31m" + "é" * 10_000)
+
+    bench = Bench(scripted("loud", shout))
+    bench.publish()
+    (fault,) = bench.said
+    assert len(fault.detail) <= 512
+    assert fault.detail.isascii()
+    assert fault.detail.isprintable()
+
+
+def test_an_exception_that_cannot_even_be_told_is_told_by_its_type() -> None:
+    class Mute(Exception):
+        def __str__(self) -> str:
+            raise RuntimeError("no words")
+
+    def fail(features: Features, portfolio: PortfolioUpdate | None) -> Decision:
+        raise Mute
+
+    bench = Bench(scripted("mute", fail))
+    bench.publish()
+    assert bench.said[0].detail == "Mute"
+
+
+def test_a_strategy_sees_the_newest_version_of_the_portfolio() -> None:
+    seen: list[PortfolioUpdate | None] = []
+
+    def look(features: Features, portfolio: PortfolioUpdate | None) -> Decision:
+        seen.append(portfolio)
+        return Decision({}, "")
+
+    bench = Bench(scripted("a", look))
+    bench.publish(NOON)
+    update = PortfolioUpdate(
+        timestamp=WallMs(NOON), version=1, positions={}, cash=1.0, equity=1.0, applied=()
+    )
+    bench.bus.publish(Event(EventType.PORTFOLIO, update))
+    bench.publish(NOON + 1)
+    assert seen == [None, update]
+
+
+def test_without_strategies_nothing_is_said() -> None:
+    bench = Bench()
+    bench.publish()
+    assert bench.said == []
+
+
+@pytest.mark.parametrize(
+    ("strategies", "message"),
+    [
+        (["luck"], "strategy 'luck' is unknown"),
+        ([{"name": "momentum", "nerve": 1}], "nerve"),
+        (["momentum", "momentum"], "two strategies have one name: momentum momentum"),
+        ([f"{__name__}:Nameless"], "a strategy has a name and decide"),
+        (["no.such:Thing"], "'no.such:Thing' cannot be loaded"),
+    ],
+)
+def test_strategies_that_cannot_be_are_refused_when_the_runner_is_made(
+    strategies: list[Any], message: str
+) -> None:
+    with pytest.raises(ValueError, match=message):
+        StrategyRunner(strategies)
+
+
+# Under a loop
+
+
+@pytest.mark.parametrize("parallel", [True, False])
+async def test_under_a_loop_the_order_is_the_same_as_without_one(parallel: bool) -> None:
+    strategies = (scripted("b", wants(1.0)), scripted("x", fails), scripted("a", wants(2.0)))
+    async with running(*strategies, parallel=parallel) as bench:
+        for number in range(3):
+            bench.publish(NOON + number)
+        await bench.bus.drained()
+        assert bench.heads == [
+            (kind, NOON + number, name)
+            for number in range(3)
+            for kind, name in [("Signal", "b"), ("StrategyFault", "x"), ("Signal", "a")]
+        ]
+
+
+async def test_when_parallel_each_strategy_has_a_queue_of_its_own() -> None:
+    async with running(scripted("b", wants(1.0)), scripted("a", wants(2.0))) as bench:
+        names = [each.name for each in bench.bus.statistics()]
+        assert names == ["strategy b", "strategy a"]
+
+
+async def test_when_not_parallel_decisions_are_out_before_publish_returns() -> None:
+    async with running(scripted("a", wants(1.0)), parallel=False) as bench:
+        bench.publish()
+        assert bench.heads == [("Signal", NOON, "a")]
+
+
+async def test_a_garbage_answer_is_a_fault_when_parallel_too() -> None:
+    bad = scripted("bad", says(Decision({"SPY": math.nan}, "")))
+    async with running(bad, scripted("good", wants(1.0))) as bench:
+        bench.publish()
+        await bench.bus.drained()
+        assert bench.heads == [("StrategyFault", NOON, "bad"), ("Signal", NOON, "good")]
+
+
+async def test_what_waits_when_it_is_stopped_is_still_decided() -> None:
+    async with running(scripted("a", wants(1.0))) as bench:
+        for number in range(5):
+            bench.publish(NOON + number)
+        assert bench.said == []
+    assert bench.heads == [("Signal", NOON + number, "a") for number in range(5)]
+
+
+async def test_a_runner_that_is_stopped_before_it_ran_ends_at_once() -> None:
+    bench = Bench(scripted("a", wants(1.0)))
+    await bench.container.stop()
+    await asyncio.wait_for(bench.container.run(), 1)
+
+
+# With real threads: the virtual loop has none, so these have a real one
+
+
+def test_one_that_stalls_is_late_and_made_anew_and_what_it_says_later_is_not_heard() -> None:
+    released = threading.Event()
+    made: list[str] = []
+
+    def stall(features: Features, portfolio: PortfolioUpdate | None) -> Decision:
+        if len(made) == 1:
+            released.wait()
+        return Decision({}, f"from number {len(made)}")
+
+    async def main() -> None:
+        worker = StrategyWorker(lambda: Scripted("slow", stall, made), 30)
+        late = await worker.ask(features(), None)
+        assert late == StrategyFault(
+            timestamp=WallMs(NOON),
+            strategy="slow",
+            kind="late",
+            detail="no decision within 30 ms",
+            action="restarted",
+        )
+        assert made == ["slow", "slow"]
+        assert worker.ask_now(features(), None) == Decision({}, "from number 2")
+        worker.stop()
+
+    try:
+        asyncio.run(main())
+    finally:
+        released.set()
+
+
+def test_one_that_stalls_holds_no_other_back_and_the_order_stays() -> None:
+    released = threading.Event()
+
+    def stall(features: Features, portfolio: PortfolioUpdate | None) -> Decision:
+        if features.timestamp == NOON:
+            released.wait()
+        return Decision({}, "")
+
+    async def main() -> list[tuple[str, int, str]]:
+        strategies = (scripted("slow", stall), scripted("quick", wants(1.0)))
+        async with running(*strategies, time_limit_ms=300) as bench:
+            bench.publish(NOON)
+            bench.publish(NOON + 1)
+            await bench.bus.drained()
+            assert bench.said[0].kind == "late"
+            return bench.heads
+
+    try:
+        heads = asyncio.run(main())
+    finally:
+        released.set()
+    assert heads == [
+        ("StrategyFault", NOON, "slow"),
+        ("Signal", NOON, "quick"),
+        ("Signal", NOON + 1, "slow"),
+        ("Signal", NOON + 1, "quick"),
+    ]
+
+
+def test_when_parallel_strategies_decide_at_the_same_time_each_in_a_thread_of_its_own() -> None:
+    together = threading.Barrier(2, timeout=60)
+    threads: set[str] = set()
+
+    def meet(features: Features, portfolio: PortfolioUpdate | None) -> Decision:
+        together.wait()  # neither returns before the other has come
+        threads.add(threading.current_thread().name)
+        return Decision({}, "")
+
+    async def main() -> list[tuple[str, int, str]]:
+        strategies = (scripted("a", meet), scripted("b", meet))
+        async with running(*strategies, time_limit_ms=60_000) as bench:
+            bench.publish()
+            await bench.bus.drained()
+            return bench.heads
+
+    assert asyncio.run(main()) == [("Signal", NOON, "a"), ("Signal", NOON, "b")]
+    assert threads == {"strategy-a", "strategy-b"}

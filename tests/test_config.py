@@ -1,0 +1,478 @@
+"""A config is understood as it is meant, and every mistake in it is named, all at once."""
+
+import math
+import tomllib
+from collections.abc import Mapping
+from copy import deepcopy
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from barsync_async.app.settings import load_config
+from barsync_async.config import (
+    COMPONENT_CONFIGS,
+    OUTPUT_EVENTS,
+    ConsoleConfig,
+    JsonlConfig,
+    create_feature_aggregator_pattern,
+    key_path,
+    parse_config,
+    parsed_component_config,
+)
+from barsync_async.errors import ConfigError, Mistake
+from barsync_async.shell.components.registry import COMPONENTS
+
+patient = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+"""For a slow machine, and for the second that the first text of all takes to generate."""
+
+ROOT = Path(__file__).resolve().parent.parent
+CONFIGS = sorted((ROOT / "config").glob("*.toml"))
+
+GOOD = """
+[service]
+name = "demo"
+log_format = "json"
+log_level = "warning"
+
+[feeds.sim]
+venue = "binance"
+url = "ws://127.0.0.1:9001"
+sources = ["SPY_1m", "QQQ_1m", "SPY_5m"]
+
+[containers.agg]
+role = "processor"
+
+[containers.agg.components.synchronizer]
+type = "BarSynchronizer"
+
+[containers.agg.components.synchronizer.config]
+expected_sources = ["SPY_1m", "SPY_5m", "QQQ_1m"]
+timeout_ms = 100
+require_all = false
+missing = "last_known"
+max_age_ms = 60000
+max_future_ms = 0
+max_open = 8
+history = 16
+inbox = 32
+
+[containers.agg.components.features]
+type = "MultiSymbolFeatureCalculator"
+
+[containers.agg.components.features.config]
+indicators = ["sma", { name = "rsi", window = 5, label = "fast" }]
+pairs = [["SPY_1m", "QQQ_1m"]]
+
+[containers.agg.components.strategies]
+type = "StrategyRunner"
+
+[containers.agg.components.strategies.config]
+strategies = ["momentum", { name = "pairs_trading", entry = 1.0 }, "mine.own:Strategy"]
+parallel = false
+time_limit_ms = 10.5
+
+[containers.agg.components.portfolio]
+type = "Portfolio"
+config = { cash = -5, decision_timeout_ms = 20 }
+
+[containers.agg.components.own]
+type = "mine.own:Component"
+config = { anything = [{ goes = 1979-05-27 }] }
+
+[outputs.file]
+type = "jsonl"
+path = "-"
+events = ["SIGNAL", "PORTFOLIO"]
+
+[outputs.screen]
+type = "console"
+"""
+SYNCHRONIZER = "containers.agg.components.synchronizer.config"
+FEATURES = "containers.agg.components.features.config"
+STRATEGIES = "containers.agg.components.strategies.config"
+PORTFOLIO = "containers.agg.components.portfolio.config"
+
+
+def good() -> dict[str, Any]:
+    return tomllib.loads(GOOD)
+
+
+def changed(path: str, value: Any) -> dict[str, Any]:
+    """The good config with ``value`` at ``path``."""
+    document = good()
+    *tables, last = path.split(".")
+    table = document
+    for key in tables:
+        table = table[key]
+    table[last] = value
+    return document
+
+
+def mistakes(document: Mapping[str, Any]) -> list[tuple[str, str, str]]:
+    with pytest.raises(ConfigError) as caught:
+        parse_config(document, "some.toml")
+    assert caught.value.origin == "some.toml"
+    return [(each.path, each.value, each.expected) for each in caught.value.mistakes]
+
+
+def test_every_table_is_understood() -> None:
+    config = parse_config(good(), "some.toml")
+    assert config.origin == "some.toml"
+    assert (config.service.name, config.service.log_format, config.service.log_level) == (
+        "demo",
+        "json",
+        "warning",
+    )
+    feed = config.feeds["sim"]
+    assert (feed.venue, feed.url) == ("binance", "ws://127.0.0.1:9001")
+    assert feed.sources == ["SPY_1m", "QQQ_1m", "SPY_5m"]
+    container = config.containers["agg"]
+    assert container.role == "processor"
+    assert [each.type for each in container.components.values()] == [
+        "BarSynchronizer",
+        "MultiSymbolFeatureCalculator",
+        "StrategyRunner",
+        "Portfolio",
+        "mine.own:Component",
+    ]
+    assert config.outputs == {
+        "file": JsonlConfig(type="jsonl", path="-", events=["SIGNAL", "PORTFOLIO"]),
+        "screen": ConsoleConfig(type="console", events=list(OUTPUT_EVENTS)),
+    }
+
+
+def test_what_is_left_out_has_a_default() -> None:
+    document = {key: good()[key] for key in ("feeds", "containers")}
+    config = parse_config(document, "some.toml")
+    assert (config.service.name, config.service.log_format, config.service.log_level) == (
+        "barsync",
+        "console",
+        "info",
+    )
+    assert config.outputs == {}
+
+
+def test_a_parsed_config_cannot_be_altered() -> None:
+    config = parse_config(good(), "some.toml")
+    with pytest.raises(ValueError, match="frozen"):
+        config.service.name = "other"  # type: ignore[misc]  # the point
+
+
+def test_parsing_leaves_the_document_as_it_was() -> None:
+    document = good()
+    before = deepcopy(document)
+    parse_config(document, "some.toml")
+    assert document == before
+
+
+def test_five_mistakes_in_one_config_are_all_named_with_path_value_and_expectation() -> None:
+    document = good()
+    document["feeds"]["sim"]["venue"] = "nasdaq"
+    document["service"]["colour"] = "red"
+    document["containers"]["agg"]["components"]["portfolio"]["config"]["cash"] = "much"
+    document["containers"]["agg"]["components"]["own"]["type"] = "Sorter"
+    sources = ["SPY_1m", "IWM_1m"]
+    document["containers"]["agg"]["components"]["synchronizer"]["config"] = {
+        "expected_sources": sources
+    }
+    assert sorted(mistakes(document)) == [
+        (
+            "containers.agg.components.own.type",
+            "'Sorter'",
+            f"expected one of {' '.join(COMPONENT_CONFIGS)}, or package.module:Class",
+        ),
+        (f"{PORTFOLIO}.cash", "'much'", "should be a valid number"),
+        (f"{SYNCHRONIZER}.expected_sources[1]", "'IWM_1m'", "no feed has this source"),
+        ("feeds.sim.venue", "'nasdaq'", "expected one of binance"),
+        ("service.colour", "'red'", "no such key"),
+    ]
+
+
+def test_the_message_names_the_file_and_every_mistake_on_a_line_of_its_own() -> None:
+    document = changed("service.colour", "red")
+    del document["feeds"]["sim"]["sources"]
+    with pytest.raises(ConfigError) as caught:
+        parse_config(document, "some.toml")
+    head, *lines = str(caught.value).splitlines()
+    assert head == "some.toml: 5 mistakes"
+    assert "  service.colour = 'red': no such key" in lines
+    assert "  feeds.sim.sources: is required" in lines
+    assert len(lines) == 5
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "expected"),
+    [
+        ("service.name", "", "at least 1 character"),
+        ("service.name", 3, "should be a valid string"),
+        ("service.log_format", "xml", "should be 'console' or 'json'"),
+        ("service.log_level", "loud", "'debug', 'info', 'warning' or 'error'"),
+        ("feeds.sim.venue", 3, "should be a valid string"),
+        ("feeds.sim.venue", ["binance"], "should be a valid string"),
+        ("feeds.sim.url", "http://127.0.0.1:9001", "should match pattern"),
+        ("feeds.sim.url", "ws://", "should match pattern"),
+        ("feeds.sim.url", "ws://a b", "should match pattern"),
+        ("feeds.sim.key", "secret", "no such key"),
+        ("containers.agg.role", "sorter", "should be 'processor'"),
+        ("containers.agg.components", {}, "at least 1 item"),
+        ("containers.agg.components", [], "should be a valid dictionary"),
+        ("containers.agg.components.own.type", 3, "should be a valid string"),
+        ("containers.agg.components.own.config", "x", "should be a valid dictionary"),
+        (PORTFOLIO, "x", "should be a valid dictionary"),
+        (f"{SYNCHRONIZER}.expected_sources", [], "at least 1 item"),
+        (f"{SYNCHRONIZER}.expected_sources", "SPY_1m", "should be a valid list"),
+        (f"{SYNCHRONIZER}.timeout_ms", math.nan, "should be a finite number"),
+        (f"{SYNCHRONIZER}.timeout_ms", math.inf, "finite number|less than or equal"),
+        (f"{SYNCHRONIZER}.timeout_ms", -1, "should be greater than 0"),
+        (f"{SYNCHRONIZER}.timeout_ms", 0, "should be greater than 0"),
+        (f"{SYNCHRONIZER}.timeout_ms", "100", "should be a valid number"),
+        (f"{SYNCHRONIZER}.timeout_ms", True, "should be a valid number"),
+        (f"{SYNCHRONIZER}.require_all", 1, "should be a valid boolean"),
+        (f"{SYNCHRONIZER}.missing", "guess", "should be 'skip' or 'last_known'"),
+        (f"{SYNCHRONIZER}.max_age_ms", 0, "greater than or equal to 1"),
+        (f"{SYNCHRONIZER}.max_future_ms", -1, "greater than or equal to 0"),
+        (f"{SYNCHRONIZER}.max_open", 0, "greater than or equal to 1"),
+        (f"{SYNCHRONIZER}.history", 1.5, "should be a valid integer"),
+        (f"{SYNCHRONIZER}.inbox", 0, "greater than or equal to 1"),
+        (f"{SYNCHRONIZER}.timeout", 100, "no such key"),
+        (f"{FEATURES}.indicators", [], "at least 1 item"),
+        (f"{FEATURES}.indicators", {}, "should be a valid list"),
+        (f"{STRATEGIES}.strategies", [], "at least 1 item"),
+        (f"{STRATEGIES}.parallel", "yes", "should be a valid boolean"),
+        (f"{STRATEGIES}.time_limit_ms", math.nan, "should be a finite number"),
+        (f"{PORTFOLIO}.cash", math.inf, "should be a finite number"),
+        (f"{PORTFOLIO}.decision_timeout_ms", -0.0, "should be greater than 0"),
+        ("outputs.file.path", "", "at least 1 character"),
+        ("outputs.file.events", [], "at least 1 item"),
+        ("outputs.file.type", "zip", "needs type, one of jsonl console"),
+        ("outputs.screen.path", "x", "no such key"),
+        ("outputs.file", {}, "needs type, one of jsonl console"),
+        ("outputs.file", 3, "should be a valid dictionary"),
+        ("outputs", 3, "should be a valid dictionary"),
+        ("nonsense", {"a": 1}, "no such key"),
+    ],
+)
+def test_a_single_mistake_is_named_where_it_stands(path: str, value: Any, expected: str) -> None:
+    ((where, shown, why),) = mistakes(changed(path, value))
+    if path == "outputs.file.type":
+        assert where == "outputs.file"
+        assert "'zip'" in shown
+    else:
+        assert (where, shown) == (path, repr(value))
+    assert any(part in why for part in expected.split("|"))
+
+
+@pytest.mark.parametrize(
+    ("path", "index", "value", "expected"),
+    [
+        ("feeds.sim.sources", 3, "SPY", "is not SYMBOL_TIMEFRAME"),
+        ("feeds.sim.sources", 3, "SPY_7m", "unknown timeframe '7m'"),
+        ("feeds.sim.sources", 3, 7, "should be a valid string"),
+        ("feeds.sim.sources", 3, "SPY_1m", "is carried by feeds.sim.sources[0] already"),
+        (f"{SYNCHRONIZER}.expected_sources", 3, "IWM_1m", "no feed has this source"),
+        (f"{SYNCHRONIZER}.expected_sources", 3, "IWM", "is not SYMBOL_TIMEFRAME"),
+        (f"{FEATURES}.indicators", 2, "ema", "indicator 'ema' is unknown"),
+        (f"{FEATURES}.indicators", 2, {"name": "sma", "windwo": 3}, "'windwo' is no parameter"),
+        (f"{FEATURES}.indicators", 2, {"name": "sma", "window": -3}, "a whole number from 1"),
+        (f"{FEATURES}.indicators", 2, {}, "a table with the key name"),
+        (f"{FEATURES}.pairs", 1, ["SPY_1m"], "at least 2 items"),
+        (f"{STRATEGIES}.strategies", 3, "luck", "strategy 'luck' is unknown"),
+        (f"{STRATEGIES}.strategies", 3, {"name": 3}, "a table with the key name"),
+        (f"{STRATEGIES}.strategies", 3, {"name": "momentum", "nerve": 3}, "it takes notional"),
+        (
+            f"{STRATEGIES}.strategies",
+            3,
+            {"name": "momentum", "notional": math.nan},
+            "notional = nan: expected a number above 0",
+        ),
+        (
+            f"{STRATEGIES}.strategies",
+            3,
+            {"name": "momentum", "notional": 10**400},
+            "momentum: int too large to convert to float",
+        ),
+        (
+            f"{STRATEGIES}.strategies",
+            3,
+            {"name": "pairs_trading", "entry": 9.0},
+            "expected 0 <= exit < entry < stop",
+        ),
+        ("outputs.file.events", 2, "SIGNALS", "expected one of SYNCHRONIZED_BARS"),
+        ("outputs.file.events", 2, "BAR", "expected one of SYNCHRONIZED_BARS"),
+        ("outputs.file.events", 2, ["SIGNAL"], "should be a valid string"),
+    ],
+)
+def test_a_mistake_in_a_list_is_named_with_its_index(
+    path: str, index: int, value: Any, expected: str
+) -> None:
+    document = good()
+    items: Any = document
+    for key in path.split("."):
+        items = items[key]
+    items.append(value)
+    ((where, shown, why),) = mistakes(document)
+    assert where == f"{path}[{index}]"
+    assert shown.removesuffix("...") == repr(value)[: len(shown.removesuffix("..."))]
+    assert expected in why
+
+
+def test_a_source_on_two_feeds_is_refused_and_both_places_are_named() -> None:
+    document = changed("feeds.twin", {"venue": "binance", "sources": ["IWM_1m", "SPY_5m"]})
+    assert mistakes(document) == [
+        (
+            "feeds.twin.sources[1]",
+            "'SPY_5m'",
+            "is carried by feeds.sim.sources[2] already; give each source one feed",
+        )
+    ]
+
+
+def test_a_timeframe_that_the_public_endpoint_does_not_offer_is_refused_there_only() -> None:
+    feed = {"venue": "binance", "sources": ["IWM_5s"]}
+    ((where, _, why),) = mistakes(changed("feeds.own", feed))
+    assert where == "feeds.own.sources[0]"
+    assert "Binance has no 5s klines" in why
+    parse_config(changed("feeds.own", feed | {"url": "ws://localhost:1"}), "some.toml")
+
+
+@pytest.mark.parametrize("name", ["feeds", "containers"])
+def test_a_table_that_must_be_there_is_asked_for_and_so_is_what_must_be_in_it(name: str) -> None:
+    document = good()
+    del document[name]
+    assert (name, "", "is required") in mistakes(document)
+    document[name] = {}
+    assert any(where == name and "at least 1" in why for where, _, why in mistakes(document))
+
+
+def test_a_key_that_needs_quotes_in_the_file_has_them_in_the_path() -> None:
+    assert key_path(("feeds", "a.b", "", 0, "x-y")) == 'feeds."a.b".""[0].x-y'
+    assert [where for where, _, _ in mistakes(changed("", 1))] == ['""']
+
+
+def test_a_component_may_be_called_like_a_type() -> None:
+    table = {"type": "StrategyRunner", "config": {"strategies": ["luck"]}}
+    ((where, _, _),) = mistakes(changed("containers.agg.components.str", table))
+    assert where == "containers.agg.components.str.config.strategies[0]"
+
+
+def test_a_long_value_is_cut_and_a_number_beyond_printing_is_described() -> None:
+    ((_, shown, _),) = mistakes(changed("service.name", ["x" * 1_000]))
+    assert len(shown) == 80
+    assert shown.endswith("...")
+    ((_, shown, _),) = mistakes(changed("service.name", 10**5_000))
+    assert shown == "a number of thousands of digits"
+
+
+def test_a_class_of_the_users_own_is_not_loaded_to_check_a_config() -> None:
+    parse_config(changed("containers.agg.components.own.type", "no.such:Thing"), "some.toml")
+
+
+def test_the_pattern_and_a_feed_make_a_config() -> None:
+    pattern = create_feature_aggregator_pattern()
+    sources = ["SPY_1m", "QQQ_1m", "SPY_5m"]
+    pattern["feeds"] = {"sim": {"venue": "binance", "sources": sources}}
+    config = parse_config(pattern, "the pattern")
+    assert list(config.containers) == ["feature_aggregator"]
+    assert [each.type for each in config.containers["feature_aggregator"].components.values()] == [
+        *COMPONENT_CONFIGS
+    ]
+
+
+def test_the_pattern_is_a_new_one_each_time_and_takes_the_sources_it_is_given() -> None:
+    one, other = create_feature_aggregator_pattern(["A_1s"]), create_feature_aggregator_pattern()
+    components = one["containers"]["feature_aggregator"]["components"]
+    assert components["synchronizer"]["config"]["expected_sources"] == ["A_1s"]
+    components.clear()
+    assert other["containers"]["feature_aggregator"]["components"]
+    assert create_feature_aggregator_pattern() == other
+
+
+def test_a_components_parameters_are_only_those_that_were_given() -> None:
+    assert parsed_component_config("Portfolio", {"cash": 5}) == {"cash": 5.0}
+    assert parsed_component_config("Portfolio", {}) == {}
+
+
+def test_every_registered_component_has_its_table_and_the_same_defaults() -> None:
+    assert COMPONENTS.keys() == COMPONENT_CONFIGS.keys()
+    for kind, table in COMPONENT_CONFIGS.items():
+        defaults = COMPONENTS[kind].__init__.__kwdefaults__ or {}
+        for name, value in defaults.items():
+            assert table.model_fields[name].default == value, (kind, name)
+
+
+def test_there_are_configs_to_check() -> None:
+    assert CONFIGS
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.name)
+def test_a_shipped_config_has_no_mistake(path: Path) -> None:
+    assert load_config(path, {}).origin == str(path)
+
+
+values = st.recursive(
+    st.one_of(
+        st.none(),
+        st.booleans(),
+        st.integers(),
+        st.just(10**400),
+        st.floats(),
+        st.dates(),
+        st.text(max_size=5),
+        st.sampled_from(["SPY_1m", "binance", "BarSynchronizer", "momentum", "sma", "jsonl"]),
+    ),
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=3),
+        st.dictionaries(st.text(max_size=3), inner, max_size=3),
+        st.dictionaries(
+            st.sampled_from(["type", "config", "venue", "sources", "name", "events", "components"]),
+            inner,
+            max_size=4,
+        ),
+    ),
+    max_leaves=8,
+)
+
+
+def places(document: Any) -> list[tuple[str | int, ...]]:
+    """The path of everything in ``document``, tables and lists too."""
+    items: Any = ()
+    if isinstance(document, dict):
+        items = document.items()
+    elif isinstance(document, list):
+        items = enumerate(document)
+    return [(key, *rest) for key, inner in items for rest in ((), *places(inner))]
+
+
+def judged(document: Mapping[str, Any]) -> tuple[Mistake, ...]:
+    """What is wrong with ``document``; any other exception than ConfigError fails the test."""
+    try:
+        parse_config(document, "some.toml")
+    except ConfigError as error:
+        return error.mistakes
+    return ()
+
+
+@patient
+@given(st.dictionaries(st.sampled_from(["service", "feeds", "containers", "outputs"]), values))
+def test_tables_of_any_nonsense_give_config_errors_and_nothing_else(
+    document: dict[str, Any],
+) -> None:
+    found = judged(document)
+    assert all(each.path and each.expected for each in found)
+    assert found or {"feeds", "containers"} <= document.keys()
+
+
+@patient
+@given(st.sampled_from(places(good())), values)
+def test_a_good_config_with_nonsense_anywhere_in_it_gives_config_errors_and_nothing_else(
+    place: tuple[str | int, ...], value: Any
+) -> None:
+    document = good()
+    inner: Any = document
+    for key in place[:-1]:
+        inner = inner[key]
+    inner[place[-1]] = value
+    assert all(each.path and each.expected for each in judged(document))

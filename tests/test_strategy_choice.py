@@ -1,0 +1,123 @@
+"""What a config's ``strategies`` key may say."""
+
+from typing import Any
+
+import pytest
+
+from barsync_async.messages import Decision, Features, PortfolioUpdate
+from barsync_async.strategies import STRATEGIES, Momentum, PairsTrading
+from barsync_async.strategy_choice import check_strategy, strategy_maker
+
+
+class Own:
+    """Plays a strategy's role."""
+
+    def __init__(self, label: str = "own") -> None:
+        self.name = label
+
+    def decide(self, features: Features, portfolio: PortfolioUpdate | None) -> Decision:
+        return Decision({}, "")
+
+
+class Unnamed(Own):
+    """Has a name that is none."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.name = None  # type: ignore[assignment]  # the point
+
+
+class Mute:
+    """Has a name and nothing to say."""
+
+    name = "mute"
+    decide = None
+
+
+@pytest.mark.parametrize("name", STRATEGIES)
+def test_every_strategy_can_be_named_and_goes_by_its_name(name: str) -> None:
+    check_strategy(name)
+    made = strategy_maker(name)()
+    assert isinstance(made, STRATEGIES[name])
+    assert made.name == name
+
+
+def test_a_table_gives_parameters() -> None:
+    choice = {"name": "momentum", "label": "fast", "notional": 5.0}
+    check_strategy(choice)
+    assert strategy_maker(choice)().name == "fast"
+
+
+def test_a_class_of_the_users_own_is_named_by_its_path_with_or_without_parameters() -> None:
+    assert isinstance(strategy_maker(f"{__name__}:Own")(), Own)
+    assert strategy_maker({"name": f"{__name__}:Own", "label": "mine"})().name == "mine"
+
+
+def test_each_call_makes_a_new_one() -> None:
+    make = strategy_maker("pairs_trading")
+    one, other = make(), make()
+    assert isinstance(one, PairsTrading)
+    assert one is not other
+
+
+def test_the_choice_is_not_altered() -> None:
+    choice = {"name": "momentum", "label": "fast"}
+    strategy_maker(choice)()
+    assert choice == {"name": "momentum", "label": "fast"}
+
+
+@pytest.mark.parametrize(
+    ("choice", "expected"),
+    [
+        ("luck", "strategy 'luck' is unknown: one of momentum pairs_trading, or package.module"),
+        ("", "strategy '' is unknown"),
+        ({}, "strategy {}: expected a name, or a table with the key name"),
+        ({"name": 3}, "strategy {'name': 3}: expected a name, or a table with the key name"),
+        ({"name": ["momentum"]}, "expected a name, or a table with the key name"),
+        ({"name": "luck", "label": "x"}, "strategy 'luck' is unknown"),
+    ],
+)
+def test_a_strategy_that_there_is_not_is_refused_at_once(choice: Any, expected: str) -> None:
+    for look in (check_strategy, strategy_maker):
+        with pytest.raises(ValueError, match=r".") as error:
+            look(choice)
+        assert expected in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("parameters", "expected"),
+    [
+        ({"nerve": 1}, "momentum: got an unexpected keyword argument 'nerve'; it takes notional"),
+        ({"notional": 0}, "notional = 0: expected a number above 0"),
+        ({"notional": "much"}, "notional = 'much': expected a number above 0"),
+        ({"notional": 10**400}, "momentum: int too large to convert to float"),
+        ({"sources": 3}, "sources = 3: expected a list of names"),
+        ({"sources": ["SPY"]}, "'SPY' is not SYMBOL_TIMEFRAME"),
+    ],
+)
+def test_bad_parameters_are_found_by_the_check_and_when_it_is_made(
+    parameters: dict[str, Any], expected: str
+) -> None:
+    choice = {"name": "momentum", **parameters}
+    for look in (lambda: check_strategy(choice), strategy_maker(choice)):
+        with pytest.raises(ValueError, match=r".") as error:
+            look()
+        assert expected in str(error.value)
+
+
+def test_the_check_does_not_load_the_users_own_code() -> None:
+    check_strategy("no.such:Thing")
+    with pytest.raises(ValueError, match="cannot be loaded"):
+        strategy_maker("no.such:Thing")
+
+
+@pytest.mark.parametrize("kind", ["Unnamed", "Mute"])
+def test_what_plays_no_strategys_role_is_refused_when_it_is_made(kind: str) -> None:
+    make = strategy_maker(f"{__name__}:{kind}")
+    with pytest.raises(ValueError, match="a strategy has a name and decide"):
+        make()
+
+
+def test_a_path_may_lead_to_a_shipped_strategy_too() -> None:
+    made = strategy_maker("barsync_async.strategies:Momentum")()
+    assert isinstance(made, Momentum)
