@@ -4,8 +4,13 @@ import asyncio
 from collections.abc import Callable, Mapping
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from barsync_async.shell.virtual_time import VirtualTimeLoop
+
+# Speed is the machine's, not the test's: on a fresh clone the first text alone takes a second.
+settings.register_profile("house", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("house")
 
 
 def pytest_asyncio_loop_factories(

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from barsync_async.app.settings import load_config
@@ -25,7 +25,6 @@ from barsync_async.config import (
 from barsync_async.errors import ConfigError, Mistake
 from barsync_async.shell.components.registry import COMPONENTS
 
-patient = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 """For a slow machine, and for the second that the first text of all takes to generate."""
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -330,6 +329,13 @@ def test_a_source_on_two_feeds_is_refused_and_both_places_are_named() -> None:
     ]
 
 
+def test_two_names_of_one_stream_of_the_venue_are_refused_in_one_feed() -> None:
+    feed = {"venue": "binance", "sources": ["BTC/USDT_1m", "BTCUSDT_1m"]}
+    assert mistakes(changed("feeds.twin", feed)) == [
+        ("feeds.twin.sources[1]", "'BTCUSDT_1m'", "is the same stream as BTC/USDT_1m there")
+    ]
+
+
 def test_a_timeframe_that_the_public_endpoint_does_not_offer_is_refused_there_only() -> None:
     feed = {"venue": "binance", "sources": ["IWM_5s"]}
     ((where, _, why),) = mistakes(changed("feeds.own", feed))
@@ -455,7 +461,6 @@ def judged(document: Mapping[str, Any]) -> tuple[Mistake, ...]:
     return ()
 
 
-@patient
 @given(st.dictionaries(st.sampled_from(["service", "feeds", "containers", "outputs"]), values))
 def test_tables_of_any_nonsense_give_config_errors_and_nothing_else(
     document: dict[str, Any],
@@ -465,7 +470,6 @@ def test_tables_of_any_nonsense_give_config_errors_and_nothing_else(
     assert found or {"feeds", "containers"} <= document.keys()
 
 
-@patient
 @given(st.sampled_from(places(good())), values)
 def test_a_good_config_with_nonsense_anywhere_in_it_gives_config_errors_and_nothing_else(
     place: tuple[str | int, ...], value: Any

@@ -5,7 +5,7 @@ from dataclasses import FrozenInstanceError
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from barsync_async.messages import (
@@ -20,7 +20,6 @@ from barsync_async.messages import (
 from barsync_async.testing import create_bar
 from barsync_async.units import WallMs
 
-patient = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 """For a slow machine, and for the second that the first text of all takes to generate."""
 
 NOON = WallMs(1_800_000_000_000)
@@ -77,7 +76,6 @@ def test_a_price_that_is_no_number_is_a_flaw(field: str, value: float) -> None:
     assert flaw(bar(**{field: value})) == "a price is not a finite number"
 
 
-@patient
 @given(*[st.floats()] * 5)
 def test_a_bar_without_flaw_is_finite_throughout_and_within_its_range(
     open_: float, high: float, low: float, close: float, volume: float
@@ -96,7 +94,6 @@ any_text = st.text(st.characters(exclude_categories=()), max_size=2 * EXCERPT_BY
 any_bytes = st.binary(max_size=2 * EXCERPT_BYTES)
 
 
-@patient
 @given(st.one_of(any_text, any_bytes))
 def test_an_excerpt_is_at_most_512_printable_ascii_characters(raw: str | bytes) -> None:
     shown = excerpt(raw)
@@ -105,7 +102,6 @@ def test_an_excerpt_is_at_most_512_printable_ascii_characters(raw: str | bytes) 
     assert shown == "" or shown.isprintable()
 
 
-@patient
 @given(st.one_of(any_text, any_bytes))
 def test_an_excerpt_is_the_beginning_of_what_it_shows(raw: str | bytes) -> None:
     encoded = raw if isinstance(raw, bytes) else raw.encode("utf-8", "surrogatepass")

@@ -3,12 +3,11 @@
 from datetime import UTC, datetime
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from barsync_async.units import MAX_WALL_MS, TIMEFRAMES, Timeframe, source_id, split_source, to_ms
 
-patient = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 """For a slow machine, and for the second that the first text of all takes to generate."""
 
 NAMES = "1s 5s 15s 30s 1m 3m 5m 15m 30m 1h 2h 4h 6h 8h 12h 1d 1w"
@@ -56,7 +55,6 @@ def test_the_first_week_closes_on_the_first_monday() -> None:
     assert TIMEFRAMES["1w"].next_close(0) == ms("1970-01-05T00:00:00")
 
 
-@patient
 @given(timeframes, st.integers(0, MAX_WALL_MS))
 def test_the_next_close_is_the_first_one_later(timeframe: Timeframe, timestamp: int) -> None:
     close = timeframe.next_close(timestamp)
@@ -93,7 +91,6 @@ def test_an_unknown_timeframe_is_named_with_all_that_are_known(source: str) -> N
     assert NAMES in str(error.value)
 
 
-@patient
 @given(st.text(min_size=1), timeframes)
 def test_any_symbol_comes_back_out_of_its_source(symbol: str, timeframe: Timeframe) -> None:
     assert split_source(source_id(symbol, timeframe.name)) == (symbol, timeframe.name)

@@ -5,7 +5,7 @@ import math
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from barsync_async.messages import (
@@ -26,7 +26,6 @@ from barsync_async.messages import (
 from barsync_async.units import SourceId, WallMs
 from barsync_async.wire import encode, encode_lines
 
-patient = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 """For a slow machine, and for the second that the first text of all takes to generate."""
 
 NOON = WallMs(1_800_000_000_000)
@@ -197,7 +196,6 @@ def on_the_wire(value: Any) -> Any:
     return value
 
 
-@patient
 @given(
     texts,
     st.integers(0, 2**63 - 1),
@@ -218,7 +216,6 @@ def test_whatever_an_event_holds_json_gives_back(
     assert fields["bars"] == {bar.source: on_the_wire(shown)}
 
 
-@patient
 @given(st.dictionaries(texts, numbers), numbers, numbers, st.lists(texts))
 def test_whatever_a_portfolio_holds_json_gives_back(
     positions: dict[str, float], cash: float, equity: float, applied: list[str]

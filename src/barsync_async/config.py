@@ -325,6 +325,7 @@ def _component_mistakes(document: Mapping[str, Any]) -> Iterator[Mistake]:
 
 def _feed_mistakes(document: Mapping[str, Any]) -> Iterator[Mistake]:
     carried: dict[str, str] = {}
+    streams: dict[tuple[str, str], str] = {}
     for name, feed in _items(document.get("feeds")):
         table = dict(_items(feed))
         venue = table.get("venue")
@@ -339,6 +340,10 @@ def _feed_mistakes(document: Mapping[str, Any]) -> Iterator[Mistake]:
                 yield Mistake(path, repr(source), expected)
             elif codec is not None and (why := codec.supports(source, table.get("url"))):
                 yield Mistake(path, repr(source), why)
+            elif codec is not None:
+                twin = streams.setdefault((name, codec.stream(source)), source)
+                if twin != source:
+                    yield Mistake(path, repr(source), f"is the same stream as {twin} there")
             carried.setdefault(source, path)
 
 

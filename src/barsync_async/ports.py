@@ -94,6 +94,9 @@ class VenueCodec(Protocol):
     def supports(self, source: SourceId, url: str | None) -> str | None:
         """Why this venue at ``url`` (None: the public endpoint) cannot carry it; None if it can."""
 
+    def stream(self, source: SourceId) -> str:
+        """What the venue calls it; two sources of one stream cannot be told apart."""
+
     def session(self, sources: Sequence[SourceId], url: str | None) -> VenueSession:
         """A new connection's state."""
 

@@ -86,6 +86,14 @@ def split_source(source: str) -> tuple[str, str]:
     return symbol, timeframe
 
 
+def symbol_of(key: str) -> str:
+    """The symbol that ``key`` means: its own, where it is a source, else itself."""
+    try:
+        return split_source(key)[0]
+    except ValueError:
+        return key
+
+
 def source_id(symbol: str, timeframe: str) -> SourceId:
     """``("SPY", "1m")`` -> ``SPY_1m``."""
     return SourceId(f"{symbol}_{timeframe}")

@@ -7,13 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from barsync_async.app.settings import load_config, load_scenario, load_toml, override
 from barsync_async.errors import ConfigError
 
-patient = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 """For a slow machine, and for the second that the first text of all takes to generate."""
 
 GOOD = """
@@ -150,7 +149,6 @@ def test_a_variable_that_names_no_key_is_a_mistake(path: Path, variable: str, pl
     assert [where for where, _ in refused(path, {variable: "x"})] == [place]
 
 
-@patient
 @given(st.dictionaries(st.text(alphabet="_AB.\n", max_size=8).map("BARSYNC_".__add__), st.text()))
 def test_no_environment_breaks_more_than_the_config(environ: dict[str, str]) -> None:
     document = override(tomllib.loads(GOOD), environ)

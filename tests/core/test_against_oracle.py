@@ -4,7 +4,7 @@ from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.oracle import Arrived, Oracle, Rules
+from tests.oracle import Arrived, Oracle, Rules, Written
 
 from barsync_async.core.synchronizer import Outcome, Synchronizer, SynchronizerSpec
 from barsync_async.messages import SynchronizedBars, SyncSkipped
@@ -70,7 +70,7 @@ def days(draw: st.DrawFn) -> tuple[Rules, list[Arrived]]:
 
 
 @given(days())
-@settings(max_examples=1_500, deadline=None)
+@settings(max_examples=1_500)
 def test_the_core_says_what_the_oracle_says(day: tuple[Rules, list[Arrived]]) -> None:
     rules, arrivals = day
     end = max((arrival.at for arrival in arrivals), default=0) + 10 * TIMEOUT_NS
@@ -111,5 +111,5 @@ def shown(verdict: str, cells: Any) -> Any:
     return dict(cells) if verdict in ("complete", "filled", "partial") else None
 
 
-def waited(written: Any) -> float:
+def waited(written: Written) -> float:
     return (written.sealed_at - written.opened_at) / NS_PER_MS

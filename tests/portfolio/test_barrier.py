@@ -3,14 +3,13 @@
 from collections.abc import Sequence
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from barsync_async.messages import Features, Signal
 from barsync_async.portfolio import Barrier
 from barsync_async.units import WallMs
 
-patient = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 """For a slow machine, and for the second that the first text of all takes to generate."""
 
 NOON = WallMs(1_800_000_000_000)
@@ -34,7 +33,6 @@ def test_it_knows_which_features_it_is_about() -> None:
     assert barrier().features.timestamp == NOON
 
 
-@patient
 @given(st.permutations(NAMES))
 def test_the_order_of_decisions_is_that_of_the_strategies_whoever_was_quicker(
     order: list[str],

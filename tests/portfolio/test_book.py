@@ -6,7 +6,7 @@ from fractions import Fraction
 
 import msgspec
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from barsync_async.errors import ConservationBroken
@@ -15,7 +15,6 @@ from barsync_async.portfolio import Book
 from barsync_async.testing import create_bar
 from barsync_async.units import SourceId, WallMs
 
-patient = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 """For a slow machine, and for the second that the first text of all takes to generate."""
 
 NOON = 1_800_000_000_000 - 1_800_000_000_000 % 300_000
@@ -262,7 +261,6 @@ def run(cash: float, given_steps: Iterable[Step]) -> Iterable[tuple[PortfolioUpd
         yield update, ledger
 
 
-@patient
 @given(st.floats(-1e6, 1e6), steps)
 def test_cash_positions_and_equity_are_those_of_an_exact_ledger(
     cash: float, given_steps: list[Step]
@@ -278,7 +276,6 @@ def test_cash_positions_and_equity_are_those_of_an_exact_ledger(
         assert abs(Fraction(update.equity) - ledger.equity) <= scale / 10**12
 
 
-@patient
 @given(st.floats(-1e6, 1e6), steps)
 def test_fills_alone_never_change_the_equity(cash: float, given_steps: list[Step]) -> None:
     closes = dict.fromkeys(SYMBOLS, 12.5)
@@ -287,7 +284,6 @@ def test_fills_alone_never_change_the_equity(cash: float, given_steps: list[Step
         assert update.equity == pytest.approx(cash, rel=1e-9, abs=float(ledger.moved) / 10**12)
 
 
-@patient
 @given(steps, st.permutations(STRATEGIES))
 def test_the_order_in_which_decisions_are_applied_decides_no_position(
     given_steps: list[Step], order: list[str]

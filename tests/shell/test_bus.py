@@ -8,6 +8,7 @@ import pytest
 from barsync_async.errors import Overflow
 from barsync_async.messages import Event, EventType, Gap
 from barsync_async.shell.bus import EventBus, OverflowPolicy, Subscription
+from barsync_async.units import WallMs
 
 
 def event(timestamp: int, event_type: EventType = EventType.SYNCHRONIZED_BARS) -> Event:
@@ -23,7 +24,8 @@ def shown(events: list[Event]) -> list[tuple[int, str, int]]:
 
 
 def test_events_are_numbered_and_named_after_their_container() -> None:
-    bus, seen = EventBus("pairs"), []
+    bus = EventBus("pairs")
+    seen: list[Event] = []
     bus.subscribe(EventType.SYNCHRONIZED_BARS, seen.append)
     bus.publish(event(1))
     bus.publish(event(2))
@@ -31,7 +33,8 @@ def test_events_are_numbered_and_named_after_their_container() -> None:
 
 
 def test_a_bar_that_goes_in_has_no_number() -> None:
-    bus, seen = EventBus(), []
+    bus = EventBus()
+    seen: list[Event] = []
     bus.subscribe(EventType.BAR, seen.append)
     bus.subscribe(EventType.FEATURES, seen.append)
     bus.publish(event(1, EventType.BAR))
@@ -40,7 +43,8 @@ def test_a_bar_that_goes_in_has_no_number() -> None:
 
 
 def test_what_a_handler_publishes_comes_after_what_it_handles_for_everybody() -> None:
-    bus, seen = EventBus(), []
+    bus = EventBus()
+    seen: list[Event] = []
     bus.subscribe(EventType.SYNCHRONIZED_BARS, lambda each: bus.publish(features(1)))
     bus.subscribe(EventType.FEATURES, seen.append)
     bus.subscribe(EventType.SYNCHRONIZED_BARS, seen.append)
@@ -49,7 +53,8 @@ def test_what_a_handler_publishes_comes_after_what_it_handles_for_everybody() ->
 
 
 def test_a_handlers_exception_reaches_the_publisher_after_all_others_had_the_event() -> None:
-    bus, seen = EventBus(), []
+    bus = EventBus()
+    seen: list[Event] = []
 
     def fail(_: Event) -> None:
         raise RuntimeError("mine")
@@ -65,7 +70,8 @@ def test_a_handlers_exception_reaches_the_publisher_after_all_others_had_the_eve
 
 
 def test_an_ended_subscription_gets_nothing() -> None:
-    bus, seen = EventBus(), []
+    bus = EventBus()
+    seen: list[Event] = []
     end = bus.subscribe(EventType.SYNCHRONIZED_BARS, seen.append)
     end()
     bus.publish(event(1))
@@ -73,7 +79,8 @@ def test_an_ended_subscription_gets_nothing() -> None:
 
 
 async def test_the_next_set_waits_while_a_worker_holds_the_last_one() -> None:
-    bus, seen = EventBus(), []
+    bus = EventBus()
+    seen: list[Event] = []
     for event_type in (EventType.SYNCHRONIZED_BARS, EventType.FEATURES):
         bus.subscribe(event_type, seen.append)
     worker = bus.subscribe_queue(EventType.SYNCHRONIZED_BARS, name="w", holds_turn=True)
@@ -104,7 +111,8 @@ async def test_drained_waits_for_the_last_consequence() -> None:
 
 
 async def test_a_blocking_subscriber_holds_the_sets_back_and_loses_none() -> None:
-    bus, seen = EventBus(), []
+    bus = EventBus()
+    seen: list[Event] = []
     bus.subscribe(EventType.SYNCHRONIZED_BARS, seen.append)
     slow = bus.subscribe_queue(EventType.SYNCHRONIZED_BARS, name="slow", capacity=2)
     for number in range(5):
@@ -143,7 +151,7 @@ async def test_drop_oldest_keeps_the_newest_and_tells_the_gap_first() -> None:
     assert gap.event_type is EventType.GAP
     assert gap.container == "c"
     assert gap.payload == Gap(
-        timestamp=4, subscriber="slow", first_seq=1, last_seq=3, events_lost=3
+        timestamp=WallMs(4), subscriber="slow", first_seq=1, last_seq=3, events_lost=3
     )
     assert [(await anext(slow)).seq for _ in range(2)] == [4, 5]
     assert slow.statistics().dropped == 3

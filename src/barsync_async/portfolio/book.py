@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from barsync_async.errors import ConservationBroken
 from barsync_async.messages import Bar, PortfolioUpdate, Signal, frozen_mapping
-from barsync_async.units import TIMEFRAMES, SourceId, WallMs, split_source
+from barsync_async.units import TIMEFRAMES, SourceId, WallMs, symbol_of
 
 _TOLERANCE = 1e-9  # of the money that moved and of the equity: rounding, never a lost unit
 
@@ -62,7 +62,7 @@ class Book:
         wanted = dict(self._wanted)
         for signal in signals:
             own = dict(wanted.get(signal.strategy, {}))
-            own.update((_symbol(key), units) for key, units in signal.targets.items())
+            own.update((symbol_of(key), units) for key, units in signal.targets.items())
             wanted[signal.strategy] = own
         return wanted
 
@@ -126,11 +126,3 @@ def _sum(values: Iterable[float]) -> float:
         return math.fsum(values)
     except (OverflowError, ValueError):  # too large, or infinity less infinity
         return math.nan
-
-
-def _symbol(key: str) -> str:
-    """A target's key is a symbol, or a source that stands for its symbol."""
-    try:
-        return split_source(key)[0]
-    except ValueError:
-        return key

@@ -5,6 +5,7 @@ producers, then each container, then the outputs. So everything that was read is
 """
 
 from collections.abc import Iterator
+from contextlib import AsyncExitStack
 from random import Random
 
 import anyio
@@ -111,9 +112,10 @@ class Daemon:
             OutputError: an output cannot be written. Nothing is drained then.
         """
         with one_error():
-            async with anyio.create_task_group() as everything:
+            async with AsyncExitStack() as opened, anyio.create_task_group() as everything:
                 for output in self._outputs:
                     await output.open()
+                    opened.push_async_callback(output.close)
                     for subscription in output.subscriptions:
                         everything.start_soon(
                             output.write_from, subscription, name=subscription.name
@@ -122,8 +124,6 @@ class Daemon:
                     container.start()
                     everything.start_soon(container.run, name=f"container {container.name}")
                 everything.start_soon(self._feed_until, stop, name="feeds")
-        for output in self._outputs:
-            await output.close()
         self._log_totals()
 
     async def _feed_until(self, stop: anyio.Event) -> None:

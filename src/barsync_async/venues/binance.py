@@ -101,6 +101,10 @@ class BinanceCodec:
             return f"Binance has no {timeframe} klines; it has {offered}"
         return None
 
+    def stream(self, source: SourceId) -> str:
+        """``BTC/USDT_1m`` -> ``btcusdt@kline_1m``."""
+        return _stream(source)
+
     def session(self, sources: Sequence[SourceId], url: str | None) -> "BinanceSession":
         """The state of a new connection that carries ``sources``."""
         return BinanceSession(sources, url or self.default_url)
@@ -201,10 +205,11 @@ def _routes(sources: Sequence[SourceId]) -> Mapping[tuple[str, str], tuple[str, 
     return routes
 
 
+def _stream(source: SourceId) -> str:
+    symbol, timeframe = split_source(source)
+    return f"{_venue_symbol(symbol).lower()}@kline_{timeframe}"
+
+
 def _subscribe(number: int, sources: Sequence[SourceId]) -> str:
-    streams = []
-    for source in sources:
-        symbol, timeframe = split_source(source)
-        streams.append(f"{_venue_symbol(symbol).lower()}@kline_{timeframe}")
-    request = {"method": "SUBSCRIBE", "params": streams, "id": number}
+    request = {"method": "SUBSCRIBE", "params": list(map(_stream, sources)), "id": number}
     return msgspec.json.encode(request).decode()

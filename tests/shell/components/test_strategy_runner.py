@@ -160,6 +160,11 @@ def test_one_that_decides_is_not_made_anew() -> None:
         (Decision({"SPY": math.nan}, ""), "target of 'SPY' is nan: expected a finite number"),
         (Decision({"SPY": -math.inf}, ""), "target of 'SPY' is -inf: expected a finite number"),
         (Decision({"SPY": "1"}, ""), "target of 'SPY' is '1': expected a finite number"),  # type: ignore[dict-item]  # a lie
+        (Decision({"SPY": 1e16}, ""), "target of 'SPY' is 1e+16: expected at most 1e+15 units"),
+        (
+            Decision({"SPY": 1.0, "SPY_1m": 2.0}, ""),
+            "targets name a symbol twice: SPY SPY_1m",
+        ),
         (Decision({"SPY": True}, ""), "target of 'SPY' is True: expected a finite number"),
         (Decision({"SPY": None}, ""), "target of 'SPY' is None: expected a finite number"),  # type: ignore[dict-item]  # a lie
         (Decision({"SPY": 10**400}, ""), "OverflowError"),

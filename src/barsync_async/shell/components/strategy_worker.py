@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping
 from numbers import Real
 from typing import Any
 
+from msgspec.structs import replace
+
 from barsync_async.messages import (
     Decision,
     FaultKind,
@@ -17,9 +19,11 @@ from barsync_async.messages import (
 )
 from barsync_async.ports import Strategy
 from barsync_async.shell.thread import AbandonableThread
-from barsync_async.units import WallMs
+from barsync_async.units import WallMs, symbol_of
 
 Answer = Decision | StrategyFault
+
+_MOST_UNITS = 1e15  # beyond, a double no longer tells one unit from none
 
 
 class StrategyWorker:
@@ -63,8 +67,13 @@ class StrategyWorker:
             self._thread = None
 
     def _settle(self, answer: Answer) -> Answer:
-        if not isinstance(answer, Decision):
+        if isinstance(answer, Decision):
+            return answer
+        try:
             self._strategy = self._make()
+        except Exception as error:  # noqa: BLE001 - told with the fault that led here
+            detail = excerpt(f"{answer.detail}; cannot be made anew: {_told(error)}")
+            return replace(answer, detail=detail, action="kept as it was")
         return answer
 
 
@@ -90,6 +99,9 @@ def _checked(answer: Any) -> Decision:
     if not isinstance(targets, Mapping):
         raise TypeError(f"targets are {type(targets).__name__}: expected a mapping")
     units = {_text("a target's key", key): _units(key, each) for key, each in targets.items()}
+    symbols = [symbol_of(key) for key in units]
+    if len(set(symbols)) < len(symbols):
+        raise ValueError(f"targets name a symbol twice: {' '.join(units)}")
     return Decision(frozen_mapping(units), _text("reason", answer.reason))
 
 
@@ -104,6 +116,8 @@ def _units(key: str, value: Any) -> float:
     is_number = isinstance(value, Real) and not isinstance(value, bool)
     if not is_number or not math.isfinite(value):
         raise ValueError(f"target of {key!r} is {value!r}: expected a finite number")
+    if abs(value) > _MOST_UNITS:
+        raise ValueError(f"target of {key!r} is {value!r}: expected at most {_MOST_UNITS:g} units")
     return float(value)
 
 
