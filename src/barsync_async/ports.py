@@ -125,7 +125,7 @@ class Connection(Protocol):
     """One open websocket, whatever library or simulation carries it."""
 
     async def receive(self) -> Sequence[Frame]:
-        """All frames read and not handed out yet; waits for the first.
+        """Frames read and not handed out yet, some or all; waits for the first.
 
         Raises:
             ConnectionRefused: the connection ended.

@@ -1,5 +1,6 @@
 """Runs the daemon and the simulated venue on a loop, with signals."""
 
+import gc
 import os
 import signal
 from collections.abc import Awaitable, Callable
@@ -18,12 +19,20 @@ from barsync_async.shell.intake import Intake
 from barsync_async.shell.websocket import WebsocketConnector
 
 LOOPS = ("uvloop", "asyncio")
+_COLLECTIONS = (50_000, 20, 50)
 
 log = structlog.get_logger("barsync")
 
 
 def run_on_loop(loop: str, main: Callable[[], Awaitable[None]]) -> None:
-    """Run ``main`` to its end on ``loop``, one of :data:`LOOPS`."""
+    """Run ``main`` to its end on ``loop``, one of :data:`LOOPS`.
+
+    What was loaded so far stays for good, and bars hold no cycles: the garbage collector need not
+    look at the former at all, nor often at the rest.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*_COLLECTIONS)
     options = {"loop_factory": uvloop.new_event_loop} if loop == "uvloop" else {}
     anyio.run(main, backend_options=options)
 

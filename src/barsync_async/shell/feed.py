@@ -6,6 +6,7 @@ from random import Random
 import anyio
 import structlog
 from anyio.abc import TaskGroup
+from anyio.lowlevel import checkpoint
 
 from barsync_async.errors import ConnectionRefused
 from barsync_async.messages import Bar
@@ -179,6 +180,7 @@ class Feed:
                 for item in session.receive(frame.data):
                     await self._hand_on(item, frame)
                 self._intake.leave()
+            await checkpoint()  # frames that wait already are given out without a pause
 
     async def _hand_on(self, item: Received, frame: Frame) -> None:
         if type(item) is Bar:

@@ -24,6 +24,7 @@ _QUEUE_HIGH, _QUEUE_LOW = 4_096, 1_024
 _CLOSE_TIMEOUT_S = 1.0
 _OPEN_TIMEOUT_S = 10.0
 _PING_S = 20.0
+_MOST_AT_ONCE = 256  # what takes a few ms to decode: the loop must not be held for longer
 _MESSAGE_OPCODES = (Opcode.TEXT, Opcode.BINARY, Opcode.CONT)
 
 
@@ -63,7 +64,8 @@ class WebsocketConnection:
         self._intake = intake
 
     async def receive(self) -> Sequence[Frame]:
-        """All messages that were read, at least one; waits for the first. Safe to cancel.
+        """Messages that were read, at least one and at most 256; waits for the first. Safe to
+        cancel.
 
         Raises:
             ConnectionRefused: the connection ended and everything read was given out.
@@ -71,7 +73,7 @@ class WebsocketConnection:
         stamps = self._websocket.stamps
         try:
             frames = [Frame(await self._websocket.recv(decode=False), stamps.popleft())]
-            while stamps:
+            while stamps and len(frames) < _MOST_AT_ONCE:
                 data = await self._websocket.recv(decode=False)
                 frames.append(Frame(data, stamps.popleft()))
         except ConnectionClosed as error:
