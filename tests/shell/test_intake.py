@@ -1,12 +1,14 @@
 """The way from a socket to the synchronizer: bounded, batched, counted."""
 
 import asyncio
+from collections.abc import Callable
 
 import pytest
 
+from barsync_async.ports import TimerHandle
 from barsync_async.shell.clock import VirtualClock
 from barsync_async.shell.intake import Inbox, Intake
-from barsync_async.units import WallMs
+from barsync_async.units import Instant, MonoNs, WallMs
 
 CLOCK = VirtualClock(WallMs(0))
 
@@ -64,39 +66,72 @@ async def test_wake_lets_the_reader_look_around() -> None:
 
 
 async def test_settling_lets_in_what_other_tasks_have_on_the_way() -> None:
-    intake, inbox = Intake(), Inbox[int](10)
+    intake, inbox, now = Intake(), Inbox[int](10), CLOCK.now()
 
     async def carry() -> None:
         for step in range(3):
             await asyncio.sleep(0)
             inbox.put_nowait(step)
-        intake.leave()
+        intake.leave(now)
 
-    intake.read()
+    intake.read(now)
     carrier = asyncio.ensure_future(carry())
-    await intake.settle(CLOCK, full=never_full)
+    assert await intake.settle(CLOCK, until=10**18, full=never_full)
     assert inbox.take() == [0, 1, 2]
     await carrier
 
 
 async def test_settling_goes_on_while_every_iteration_reads_something() -> None:
-    intake, loop, left = Intake(), asyncio.get_running_loop(), [5]
+    intake, loop, left, now = Intake(), asyncio.get_running_loop(), [5], CLOCK.now()
 
     def read_one() -> None:
         left[0] -= 1
-        intake.read()
-        intake.leave()
+        intake.read(now)
+        intake.leave(now)
         if left[0]:
             loop.call_soon(read_one)
 
     loop.call_soon(read_one)
-    await intake.settle(CLOCK, full=never_full)
+    assert await intake.settle(CLOCK, until=10**18, full=never_full)
     assert left == [0]
 
 
 async def test_settling_ends_when_the_inbox_is_full_or_nothing_moves() -> None:
     intake = Intake()
-    intake.read()
-    await intake.settle(CLOCK, full=lambda: True)
-    await intake.settle(CLOCK, full=never_full)
+    intake.read(CLOCK.now())
+    assert not await intake.settle(CLOCK, until=10**18, full=lambda: True)
+    assert await intake.settle(CLOCK, until=10**18, full=never_full)
     await intake.gather(full=never_full)
+
+
+class Ticking:
+    """A clock on which every look costs a tenth of a millisecond."""
+
+    def __init__(self) -> None:
+        self.mono = 0
+
+    def now(self) -> Instant:
+        self.mono += 100_000
+        return Instant(MonoNs(self.mono), WallMs(0))
+
+    def call_at(self, when: MonoNs, callback: Callable[[], None]) -> TimerHandle:
+        raise NotImplementedError
+
+
+async def test_out_of_patience_it_waits_only_for_what_had_been_read_by_then() -> None:
+    intake, inbox, clock = Intake(), Inbox[int](100), Ticking()
+    early = clock.now()
+    intake.read(early)
+
+    async def carry() -> None:
+        for step in range(20):
+            await asyncio.sleep(0)
+            intake.read(clock.now())  # a feed that never pauses
+            inbox.put_nowait(step)
+        intake.leave(early)
+
+    carrier = asyncio.ensure_future(carry())
+    assert await intake.settle(clock, until=early.mono + 500_000, full=never_full)
+    assert len(inbox) == 20
+    assert intake.under_way == 20
+    await carrier

@@ -37,7 +37,7 @@ async def test_every_inbox_gets_everything_in_order() -> None:
     bench = Bench(100, 100)
     running = asyncio.ensure_future(bench.producer.run())
     for order in range(5):
-        await bench.producer.offer(arrival(order))
+        await bench.producer.offer([arrival(order)])
     await asyncio.sleep(0)
     assert [orders(inbox) for inbox in bench.inboxes] == [[0, 1, 2, 3, 4]] * 2
     await bench.finish(running)
@@ -46,7 +46,7 @@ async def test_every_inbox_gets_everything_in_order() -> None:
 async def test_what_is_on_its_way_is_counted_until_it_lies_in_every_inbox() -> None:
     bench = Bench(100, 1)
     for order in range(3):
-        await bench.producer.offer(arrival(order))
+        await bench.producer.offer([arrival(order)])
     assert bench.intake.under_way == 3
     running = asyncio.ensure_future(bench.producer.run())
     await asyncio.sleep(0)
@@ -66,7 +66,7 @@ async def test_a_full_inbox_holds_the_producer_and_a_full_producer_the_connectio
 
     async def feed() -> None:
         for order in range(10):
-            await bench.producer.offer(arrival(order))
+            await bench.producer.offer([arrival(order)])
 
     feeding = asyncio.ensure_future(feed())
     for _ in range(50):
@@ -87,7 +87,7 @@ async def test_a_full_inbox_holds_the_producer_and_a_full_producer_the_connectio
 async def test_closed_it_hands_on_what_waits_and_ends() -> None:
     bench = Bench(100)
     for order in range(3):
-        await bench.producer.offer(arrival(order))
+        await bench.producer.offer([arrival(order)])
     await bench.finish(asyncio.ensure_future(bench.producer.run()))
     assert orders(bench.inboxes[0]) == [0, 1, 2]
     assert bench.intake.under_way == 0
@@ -95,6 +95,6 @@ async def test_closed_it_hands_on_what_waits_and_ends() -> None:
 
 async def test_without_inboxes_nothing_stays_on_its_way() -> None:
     bench = Bench()
-    await bench.producer.offer(arrival(0))
+    await bench.producer.offer([arrival(0)])
     await bench.finish(asyncio.ensure_future(bench.producer.run()))
     assert bench.intake.under_way == 0

@@ -15,7 +15,6 @@ from barsync_async.ports import (
     Clock,
     Connection,
     Connector,
-    Frame,
     VenueCodec,
     VenueSession,
 )
@@ -95,7 +94,9 @@ class Feed:
                 if self._stopping.is_set():
                     return
                 if isinstance(error, OversizedFrame):
-                    await self._reject(Rejection("oversized", error.detail), self._clock.now())
+                    sorted_out: dict[Producer, list[Arrival]] = {}
+                    self._sort(Rejection("oversized", error.detail), self._clock.now(), sorted_out)
+                    await self._rejects.offer(sorted_out[self._rejects])
                 await self._back_off(error)
 
     async def stop(self) -> None:
@@ -176,26 +177,28 @@ class Feed:
     async def _read(self, connection: Connection, session: VenueSession) -> None:
         while True:
             frames = await connection.receive()
+            sorted_out: dict[Producer, list[Arrival]] = {}
             for frame in frames:
                 for item in session.receive(frame.data):
-                    await self._hand_on(item, frame)
-                self._intake.leave()
+                    self._sort(item, frame.at, sorted_out)
+            for producer, arrivals in sorted_out.items():
+                await producer.offer(arrivals)
+            for frame in frames:
+                self._intake.leave(frame.at)
             await checkpoint()  # frames that wait already are given out without a pause
 
-    async def _hand_on(self, item: Received, frame: Frame) -> None:
+    def _sort(self, item: Received, at: Instant, sorted_out: dict[Producer, list[Arrival]]) -> None:
+        """Put ``item`` to what goes to the same producer, or note it."""
         if type(item) is Bar:
-            self._order += 1
-            arrival = Arrival(frame.at, self.name, self._order, item)
-            await self._routes[item.symbol, item.timeframe].offer(arrival)
+            producer = self._routes[item.symbol, item.timeframe]
         elif type(item) is Rejection:
-            await self._reject(item, frame.at)
+            self._log.warning("rejected", reason=item.reason, detail=item.detail)
+            producer = self._rejects
         else:
             self._note(item)
-
-    async def _reject(self, rejection: Rejection, at: Instant) -> None:
-        self._log.warning("rejected", reason=rejection.reason, detail=rejection.detail)
+            return
         self._order += 1
-        await self._rejects.offer(Arrival(at, self.name, self._order, rejection))
+        sorted_out.setdefault(producer, []).append(Arrival(at, self.name, self._order, item))
 
     def _note(self, item: Received) -> None:
         match item:

@@ -7,58 +7,85 @@ until it lies in the inbox.
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from typing import Generic, TypeVar
 
 from barsync_async.ports import Clock
-from barsync_async.units import NS_PER_MS
+from barsync_async.units import NS_PER_MS, Instant, MonoNs
 
 T = TypeVar("T")
 
-_PATIENCE_NS = 25 * NS_PER_MS
-_ITERATIONS = 1_000
+PATIENCE_NS = 25 * NS_PER_MS
+"""How long after a deadline new reads are still let in."""
+
 _QUIET_ITERATIONS = 2  # on the standard loop a task runs before the reads of its own iteration
+_STUCK_ITERATIONS = 1_000
 _BRIEF = 16
 
 
 class Intake:
-    """Counts what is on its way; one for all feeds of a daemon."""
+    """Counts what is on its way, by the moment at which it was read; one for all feeds of a
+    daemon.
+    """
 
     def __init__(self) -> None:
         self.frames_read = 0
-        self.under_way = 0
+        self._under_way: dict[MonoNs, int] = {}
 
-    def read(self) -> None:
+    @property
+    def under_way(self) -> int:
+        """How much was read and has not arrived."""
+        return sum(self._under_way.values())
+
+    def read(self, at: Instant) -> None:
         """A frame was read from its socket."""
         self.frames_read += 1
-        self.under_way += 1
+        self.enter(at)
 
-    def enter(self, count: int = 1) -> None:
-        """So many items more are on their way."""
-        self.under_way += count
+    def enter(self, at: Instant) -> None:
+        """One item more, read at ``at``, is on its way."""
+        self._under_way[at.mono] = self._under_way.get(at.mono, 0) + 1
 
-    def leave(self, count: int = 1) -> None:
-        """So many arrived, or turned out to be nothing."""
-        self.under_way -= count
+    def leave(self, at: Instant) -> None:
+        """One that was read at ``at`` arrived, or turned out to be nothing."""
+        left = self._under_way[at.mono] - 1
+        if left:
+            self._under_way[at.mono] = left
+        else:
+            del self._under_way[at.mono]
 
-    async def settle(self, clock: Clock, *, full: Callable[[], bool]) -> None:
+    def is_behind(self, moment: int) -> bool:
+        """Whether something read by ``moment`` is still on its way."""
+        return any(at <= moment for at in self._under_way)
+
+    async def settle(self, clock: Clock, *, until: int, full: Callable[[], bool]) -> bool:
         """Before a seal: wait until a whole loop iteration reads nothing and nothing is on its way.
 
-        Gives up after 25 ms, and at once when the inbox is ``full``. Safe to cancel.
+        After ``until`` it waits no longer for new reads, but still for all that was read by then,
+        as long as that moves: what another container's full inbox holds up is not waited for.
+        Safe to cancel.
+
+        Returns:
+            Whether that is so; False at once when the inbox is ``full``: take out what lies there
+            and call again.
         """
-        until = clock.now().mono + _PATIENCE_NS
-        quiet = 0
-        for _ in range(_ITERATIONS):
-            before = self.frames_read
+        quiet = still = 0
+        while not full():
+            before = self.frames_read, self.under_way
             await asyncio.sleep(0)
-            quiet = quiet + 1 if self.frames_read == before and not self.under_way else 0
-            if quiet >= _QUIET_ITERATIONS or full() or clock.now().mono > until:
-                return
+            moved = (self.frames_read, self.under_way) != before
+            still = 0 if moved else still + 1
+            quiet = 0 if moved or self._under_way else quiet + 1
+            late = clock.now().mono > until
+            enough = quiet >= _QUIET_ITERATIONS or still >= _STUCK_ITERATIONS
+            if enough or (late and not self.is_behind(until)):
+                return True
+        return False
 
     async def gather(self, *, full: Callable[[], bool]) -> None:
         """Before bars are taken in: let those that are on their way arrive, briefly."""
         for _ in range(_BRIEF):
-            if not self.under_way or full():
+            if not self._under_way or full():
                 return
             await asyncio.sleep(0)
 
@@ -98,8 +125,12 @@ class Inbox(Generic[T]):
         self._changed.set()
         return True
 
-    async def put(self, items: Iterable[T]) -> None:
+    async def put(self, items: Sequence[T]) -> None:
         """Put all ``items`` in, in order. Cancelled, it has put in a part of them."""
+        if len(self._items) + len(items) <= self.capacity:
+            self._items.extend(items)
+            self._changed.set()
+            return
         for item in items:
             while not self.put_nowait(item):
                 await self._wait_for_room()

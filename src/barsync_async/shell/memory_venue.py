@@ -61,7 +61,7 @@ class MemoryVenue:
         for action in actions:
             match action:
                 case Send(client=client, text=text) if client in self._connections:
-                    self._intake.read()
+                    self._intake.read(now)
                     self._connections[client].deliver(Frame(text, now))
                 case Close(client=client, code=code, reason=reason) if client in self._connections:
                     self._connections.pop(client).end(f"{code} {reason}".strip())

@@ -32,11 +32,11 @@ class Producer:
         self._intake = intake
         self._inboxes = tuple(inboxes)
 
-    async def offer(self, arrival: Arrival) -> None:
-        """Hand ``arrival`` over; waits only where the queue is full."""
-        if not self.queue.put_nowait(arrival):
-            await self.queue.put((arrival,))
-        self._intake.enter()
+    async def offer(self, arrivals: Sequence[Arrival]) -> None:
+        """Hand ``arrivals`` over; waits only where the queue is full."""
+        for arrival in arrivals:
+            self._intake.enter(arrival.at)
+        await self.queue.put(arrivals)
 
     async def run(self) -> None:
         """Work until the queue is closed and empty."""
@@ -46,7 +46,8 @@ class Producer:
             self._trace(arrivals)
             for inbox in self._inboxes:
                 await inbox.put(arrivals)
-            self._intake.leave(len(arrivals))
+            for arrival in arrivals:
+                self._intake.leave(arrival.at)
 
     def _trace(self, arrivals: Sequence[Arrival]) -> None:
         """At level debug: every bar, with the monotonic moment that decides whether it is late."""

@@ -52,7 +52,7 @@ class StampedConnection(ClientConnection):
         super().process_event(event)
         if isinstance(event, WireFrame) and event.fin and event.opcode in _MESSAGE_OPCODES:
             self.stamps.append(self._read_at)
-            self._intake.read()
+            self._intake.read(self._read_at)
 
 
 class WebsocketConnection:
@@ -81,7 +81,8 @@ class WebsocketConnection:
         return frames
 
     def _ended(self, error: ConnectionClosed) -> ConnectionRefused:
-        self._intake.leave(len(self._websocket.stamps))
+        for stamp in self._websocket.stamps:
+            self._intake.leave(stamp)
         self._websocket.stamps.clear()
         sent, received = error.sent, error.rcvd
         if sent is not None and sent.code == CloseCode.MESSAGE_TOO_BIG:

@@ -17,7 +17,7 @@ from barsync_async.messages import (
 )
 from barsync_async.ports import Arrival, TimerHandle
 from barsync_async.shell.container import Container
-from barsync_async.shell.intake import Inbox, Intake
+from barsync_async.shell.intake import PATIENCE_NS, Inbox, Intake
 from barsync_async.units import MonoNs, SourceId, WallMs
 from barsync_async.venues.outcomes import Rejection
 
@@ -122,15 +122,24 @@ class BarSynchronizer:
         asked = self._clock.now().mono
         due = [timestamp for timestamp, when in self._core.deadlines.items() if when <= asked]
         if due:
-            await self.intake.settle(self._clock, full=lambda: self.inbox.full)
+            await self._take_in_all(asked + PATIENCE_NS)
         else:
             await self.intake.gather(full=lambda: self.inbox.full)
-        self._take_in(self.inbox.take())
+            self._take_in(self.inbox.take())
         now = self._clock.now()
         for timestamp in sorted(due):
             self._publish(self._core.on_deadline(timestamp, now))
         self._set_timers()
         await self._bus.room()
+
+    async def _take_in_all(self, until: int) -> None:
+        """Take in what has been read, or is read in the loop's next iterations up to ``until``."""
+        settled = False
+        while not settled:
+            settled = await self.intake.settle(
+                self._clock, until=until, full=lambda: self.inbox.full
+            )
+            self._take_in(self.inbox.take())
 
     def _take_in(self, arrivals: list[Arrival]) -> None:
         arrivals.sort()
