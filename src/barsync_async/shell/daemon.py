@@ -5,7 +5,7 @@ producers, then each container, then the outputs. So everything that was read is
 """
 
 from collections.abc import Iterator
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, contextmanager
 from random import Random
 
 import anyio
@@ -13,6 +13,7 @@ import structlog
 from anyio.abc import TaskGroup
 
 from barsync_async.config import Config, FeedConfig
+from barsync_async.errors import OutputError
 from barsync_async.messages import EventType
 from barsync_async.ports import Arrival, Clock, Connector
 from barsync_async.shell.components.registry import build_containers
@@ -111,11 +112,11 @@ class Daemon:
         Raises:
             OutputError: an output cannot be written. Nothing is drained then.
         """
-        with one_error():
+        with one_error(), _one_failed_output():
             async with AsyncExitStack() as opened, anyio.create_task_group() as everything:
                 for output in self._outputs:
                     await output.open()
-                    opened.push_async_callback(output.close)
+                    opened.push_async_callback(_close, output)
                     for subscription in output.subscriptions:
                         everything.start_soon(
                             output.write_from, subscription, name=subscription.name
@@ -164,3 +165,24 @@ class Daemon:
                     sets=dict(totals.sets_by),
                     skipped=dict(totals.skips_by),
                 )
+
+
+async def _close(output: Output) -> None:
+    """What was written is made durable though the daemon itself is cancelled."""
+    with anyio.CancelScope(shield=True):
+        await output.close()
+
+
+@contextmanager
+def _one_failed_output() -> Iterator[None]:
+    """Of outputs that fail in the same moment, as on a full disk, the first is raised."""
+    try:
+        yield
+    except BaseExceptionGroup as group:
+        failed, others = group.split(OutputError)
+        if failed is None or others is not None:
+            raise
+        error: BaseException = failed
+        while isinstance(error, BaseExceptionGroup):
+            error = error.exceptions[0]
+        raise error from None

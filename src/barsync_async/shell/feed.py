@@ -79,6 +79,7 @@ class Feed:
         self._intake = intake
         self._rng = rng
         self._log = log.bind(feed=name)
+        self._attempt: anyio.CancelScope | None = None
         self._connection: Connection | None = None
         self._stopping = anyio.Event()
         self._order = 0
@@ -102,6 +103,8 @@ class Feed:
     async def stop(self) -> None:
         """Read no more; :meth:`run` returns once all that was read is handed on."""
         self._stopping.set()
+        if self._attempt is not None:
+            self._attempt.cancel()
         if self._connection is not None:
             await self._connection.close()
 
@@ -124,23 +127,14 @@ class Feed:
                 await connection.close()
 
     async def _connect(self, url: str) -> Connection | None:
-        """A new connection; None where :meth:`stop` came first."""
-        connection: Connection | None = None
-        refused: ConnectionRefused | None = None
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(self._cancel_when_stopping, tasks.cancel_scope)
-            try:
-                connection = await self._connector.connect(self.name, url)
-            except ConnectionRefused as error:
-                refused = error
-            tasks.cancel_scope.cancel()
-        if refused is not None:
-            raise refused
-        return connection
+        """A new connection; None where :meth:`stop` came first.
 
-    async def _cancel_when_stopping(self, scope: anyio.CancelScope) -> None:
-        await self._stopping.wait()
-        scope.cancel()
+        Nothing is awaited between its making and its return, so that a cancellation leaks none.
+        """
+        self._attempt = anyio.CancelScope()
+        with self._attempt:
+            return await self._connector.connect(self.name, url)
+        return None
 
     async def _serve(self, connection: Connection, session: VenueSession) -> None:
         """Subscribe and read until the connection ends, which it always says by raising."""

@@ -4,6 +4,7 @@ Every message is stamped when its last bytes are read from the socket, not when 
 round to it: that stamp decides whether a bar was in time.
 """
 
+import asyncio
 from collections import deque
 from collections.abc import Sequence
 from typing import Any
@@ -41,11 +42,22 @@ class StampedConnection(ClientConnection):
         self._clock = clock
         self._intake = intake
         self._read_at = clock.now()
+        self._cut: asyncio.TimerHandle | None = None
 
     def data_received(self, data: bytes) -> None:
         """Bytes came off the socket: this is the moment of arrival for all they hold."""
         self._read_at = self._clock.now()
         super().data_received(data)
+        if self._cut is None and self.protocol.close_expected():
+            # The library leaves it to our next ping to cut a venue that says goodbye, or was told
+            # goodbye, and does not hang up: up to 20 s in which nothing comes.
+            self._cut = self.loop.call_later(_CLOSE_TIMEOUT_S, self.transport.abort)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The socket is gone."""
+        if self._cut is not None:
+            self._cut.cancel()
+        super().connection_lost(exc)
 
     def process_event(self, event: Event) -> None:
         """One frame was parsed; the last one of a message gives it its stamp."""
@@ -62,6 +74,7 @@ class WebsocketConnection:
         self._feed = feed
         self._websocket = websocket
         self._intake = intake
+        self._end: ConnectionRefused | None = None
 
     async def receive(self) -> Sequence[Frame]:
         """Messages that were read, at least one and at most 256; waits for the first. Safe to
@@ -70,20 +83,28 @@ class WebsocketConnection:
         Raises:
             ConnectionRefused: the connection ended and everything read was given out.
         """
+        if self._end is not None:
+            raise self._end
         stamps = self._websocket.stamps
+        frames: list[Frame] = []
         try:
-            frames = [Frame(await self._websocket.recv(decode=False), stamps.popleft())]
-            while stamps and len(frames) < _MOST_AT_ONCE:
+            while not frames or (stamps and len(frames) < _MOST_AT_ONCE):
                 data = await self._websocket.recv(decode=False)
                 frames.append(Frame(data, stamps.popleft()))
         except ConnectionClosed as error:
-            raise self._ended(error) from error
+            self._end = self._ended(error)
+            self._forget_unread()
+            if not frames:
+                raise self._end from error
         return frames
 
-    def _ended(self, error: ConnectionClosed) -> ConnectionRefused:
+    def _forget_unread(self) -> None:
+        """A message of too many fragments ends the connection, and what follows it is lost."""
         for stamp in self._websocket.stamps:
             self._intake.leave(stamp)
         self._websocket.stamps.clear()
+
+    def _ended(self, error: ConnectionClosed) -> ConnectionRefused:
         sent, received = error.sent, error.rcvd
         if sent is not None and sent.code == CloseCode.MESSAGE_TOO_BIG:
             return OversizedFrame(self._feed, sent.reason)
@@ -142,7 +163,8 @@ class WebsocketConnector:
                 compression=None,
                 proxy=None,
             )
-        except (OSError, InvalidHandshake, InvalidURI, EOFError) as error:
+        except (OSError, InvalidHandshake, InvalidURI, EOFError, ValueError) as error:
+            # ValueError: the address has a port, a host or a bracket that cannot be.
             raise ConnectionRefused(feed, f"cannot connect to {url}: {error}") from error
         assert isinstance(websocket, StampedConnection)  # noqa: S101 - make() made it
         return WebsocketConnection(feed, websocket, self._intake)
