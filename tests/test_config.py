@@ -18,11 +18,11 @@ from barsync_async.config import (
     ConsoleConfig,
     JsonlConfig,
     create_feature_aggregator_pattern,
-    key_path,
     parse_config,
     parsed_component_config,
 )
 from barsync_async.errors import ConfigError, Mistake
+from barsync_async.mistakes import key_path
 from barsync_async.shell.components.registry import COMPONENTS
 
 """For a slow machine, and for the second that the first text of all takes to generate."""
@@ -115,6 +115,10 @@ def mistakes(document: Mapping[str, Any]) -> list[tuple[str, str, str]]:
         parse_config(document, "some.toml")
     assert caught.value.origin == "some.toml"
     return [(each.path, each.value, each.expected) for each in caught.value.mistakes]
+
+
+def accepted(document: Mapping[str, Any]) -> bool:
+    return parse_config(document, "some.toml").origin == "some.toml"
 
 
 def test_every_table_is_understood() -> None:
@@ -211,9 +215,12 @@ def test_the_message_names_the_file_and_every_mistake_on_a_line_of_its_own() -> 
         ("service.log_level", "loud", "'debug', 'info', 'warning' or 'error'"),
         ("feeds.sim.venue", 3, "should be a valid string"),
         ("feeds.sim.venue", ["binance"], "should be a valid string"),
-        ("feeds.sim.url", "http://127.0.0.1:9001", "should match pattern"),
-        ("feeds.sim.url", "ws://", "should match pattern"),
-        ("feeds.sim.url", "ws://a b", "should match pattern"),
+        ("feeds.sim.url", "http://127.0.0.1:9001", "expected ws://HOST"),
+        ("feeds.sim.url", "ws://", "expected ws://HOST"),
+        ("feeds.sim.url", "ws://[::1", "expected ws://HOST"),
+        ("feeds.sim.url", "ws://h:99999", "expected ws://HOST"),
+        ("feeds.sim.url", "http://h", "expected ws://HOST"),
+        ("feeds.sim.url", "ws://a b", "expected ws://HOST"),
         ("feeds.sim.key", "secret", "no such key"),
         ("containers.agg.role", "sorter", "should be 'processor'"),
         ("containers.agg.components", {}, "at least 1 item"),
@@ -230,7 +237,7 @@ def test_the_message_names_the_file_and_every_mistake_on_a_line_of_its_own() -> 
         (f"{SYNCHRONIZER}.timeout_ms", "100", "should be a valid number"),
         (f"{SYNCHRONIZER}.timeout_ms", True, "should be a valid number"),
         (f"{SYNCHRONIZER}.require_all", 1, "should be a valid boolean"),
-        (f"{SYNCHRONIZER}.missing", "guess", "should be 'skip' or 'last_known'"),
+        (f"{SYNCHRONIZER}.missing", "guess", "should be 'skip', 'last_known' or 'interpolate'"),
         (f"{SYNCHRONIZER}.max_age_ms", 0, "greater than or equal to 1"),
         (f"{SYNCHRONIZER}.max_future_ms", -1, "greater than or equal to 0"),
         (f"{SYNCHRONIZER}.max_open", 0, "greater than or equal to 1"),
@@ -270,7 +277,7 @@ def test_a_single_mistake_is_named_where_it_stands(path: str, value: Any, expect
         ("feeds.sim.sources", 3, "SPY", "is not SYMBOL_TIMEFRAME"),
         ("feeds.sim.sources", 3, "SPY_7m", "unknown timeframe '7m'"),
         ("feeds.sim.sources", 3, 7, "should be a valid string"),
-        ("feeds.sim.sources", 3, "SPY_1m", "is carried by feeds.sim.sources[0] already"),
+        ("feeds.sim.sources", 3, "SPY_1m", "is the same stream as feeds.sim.sources[0]"),
         (f"{SYNCHRONIZER}.expected_sources", 3, "IWM_1m", "no feed has this source"),
         (f"{SYNCHRONIZER}.expected_sources", 3, "IWM", "is not SYMBOL_TIMEFRAME"),
         (f"{FEATURES}.indicators", 2, "ema", "indicator 'ema' is unknown"),
@@ -318,21 +325,57 @@ def test_a_mistake_in_a_list_is_named_with_its_index(
     assert expected in why
 
 
-def test_a_source_on_two_feeds_is_refused_and_both_places_are_named() -> None:
-    document = changed("feeds.twin", {"venue": "binance", "sources": ["IWM_1m", "SPY_5m"]})
-    assert mistakes(document) == [
-        (
-            "feeds.twin.sources[1]",
-            "'SPY_5m'",
-            "is carried by feeds.sim.sources[2] already; give each source one feed",
-        )
-    ]
+def test_two_feeds_may_carry_one_source() -> None:
+    document = changed("feeds.twin", {"venue": "binance", "sources": ["SPY_5m"], "in_order": False})
+    assert parse_config(document, "x").feeds["twin"].in_order is False
+
+
+def test_interpolation_looks_ahead_and_needs_a_word_where_strategies_are() -> None:
+    looking_ahead = changed(f"{SYNCHRONIZER}.missing", "interpolate")
+    ((where, shown, why),) = mistakes(looking_ahead)
+    assert (where, shown) == (f"{SYNCHRONIZER}.missing", "'interpolate'")
+    assert "allow_lookahead = true" in why
+    items: Any = looking_ahead
+    for key in SYNCHRONIZER.split("."):
+        items = items[key]
+    items["allow_lookahead"] = True
+    assert accepted(looking_ahead)
+
+
+HOURS = {"timezone": "America/New_York", "open": "09:30", "close": "16:00"}
+
+
+@pytest.mark.parametrize(
+    ("calendar", "place", "expected"),
+    [
+        ("", "", "String should match"),
+        ({**HOURS, "timezone": "Mars/Olympus"}, ".timezone", "expected a time zone"),
+        ({**HOURS, "open": "9.30"}, ".open", "Invalid isoformat string"),
+        ({**HOURS, "close": "16:00:00"}, ".close", "expected HH:MM"),
+        ({**HOURS, "days": []}, ".days", "at least 1 item"),
+        ({**HOURS, "days": ["monday"]}, ".days[0]", "should be 'mon'"),
+        ({**HOURS, "holidays": ["25 December"]}, ".holidays[0]", "Invalid isoformat string"),
+        ({**HOURS, "early_closes": {"2026-11-27": "1pm"}}, ".early_closes", "isoformat"),
+        ({**HOURS, "lunch": "12:00"}, ".lunch", "no such key"),
+    ],
+)
+def test_a_calendar_is_a_name_or_good_hours(calendar: Any, place: str, expected: str) -> None:
+    told = mistakes(changed(f"{SYNCHRONIZER}.calendars", {"SPY": calendar}))
+    assert any(
+        where.startswith(f"{SYNCHRONIZER}.calendars.SPY{place}") and expected in why
+        for where, _, why in told
+    ), told
+
+
+@pytest.mark.parametrize("calendar", ["XNYS", "24/7", "us_futures", HOURS])
+def test_a_good_calendar_is_taken(calendar: Any) -> None:
+    assert accepted(changed(f"{SYNCHRONIZER}.calendars", {"SPY": calendar}))
 
 
 def test_two_names_of_one_stream_of_the_venue_are_refused_in_one_feed() -> None:
     feed = {"venue": "binance", "sources": ["BTC/USDT_1m", "BTCUSDT_1m"]}
     assert mistakes(changed("feeds.twin", feed)) == [
-        ("feeds.twin.sources[1]", "'BTCUSDT_1m'", "is the same stream as BTC/USDT_1m there")
+        ("feeds.twin.sources[1]", "'BTCUSDT_1m'", "is the same stream as feeds.twin.sources[0]")
     ]
 
 

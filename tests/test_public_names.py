@@ -9,7 +9,7 @@ import barsync_async
 import barsync_async.testing
 
 NAMES = barsync_async.__all__
-HEAVY = ("asyncio", "anyio", "websockets", "uvloop", "structlog", "pydantic", "numpy")
+HEAVY = ("asyncio", "anyio", "websockets", "uvloop", "structlog", "pydantic")
 
 
 def loaded_by(statement: str) -> set[str]:

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from barsync_async.config import create_feature_aggregator_pattern, parse_config
-    from barsync_async.core.synchronizer import Synchronizer, SynchronizerSpec
+    from barsync_async.core.batch import synchronize
+    from barsync_async.core.spec import SynchronizerSpec
+    from barsync_async.core.synchronizer import Synchronizer
     from barsync_async.errors import BarsyncError
     from barsync_async.messages import Bar, Event, EventType
     from barsync_async.shell.bus import EventBus, OverflowPolicy
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
     from barsync_async.shell.components.strategy_runner import StrategyRunner
     from barsync_async.shell.components.synchronizer import BarSynchronizer
     from barsync_async.shell.container import Container, ContainerRole
+    from barsync_async.shell.stream import synchronize_stream
 
 _HOMES = {
     "Bar": "messages",
@@ -33,9 +36,11 @@ _HOMES = {
     "Portfolio": "shell.components.portfolio",
     "StrategyRunner": "shell.components.strategy_runner",
     "Synchronizer": "core.synchronizer",
-    "SynchronizerSpec": "core.synchronizer",
+    "SynchronizerSpec": "core.spec",
     "create_feature_aggregator_pattern": "config",
     "parse_config": "config",
+    "synchronize": "core.batch",
+    "synchronize_stream": "shell.stream",
 }
 
 __all__ = [
@@ -55,6 +60,8 @@ __all__ = [
     "SynchronizerSpec",
     "create_feature_aggregator_pattern",
     "parse_config",
+    "synchronize",
+    "synchronize_stream",
 ]
 
 

@@ -23,6 +23,8 @@ EXCERPT_BYTES = 512
 Provenance = Literal["fresh", "carried", "filled", "interpolated", "missing"]
 Status = Literal["complete", "filled", "partial"]
 SkipReason = Literal["incomplete", "empty", "warmup", "suspended"]
+SourceState = Literal["live", "idle", "down"]
+StepCause = Literal["step", "resume"]
 FaultKind = Literal["raised", "late", "overflow"]
 
 
@@ -115,6 +117,23 @@ class SyncSkipped(msgspec.Struct, frozen=True, kw_only=True):
     sources_present: tuple[SourceId, ...]
     sources_missing: tuple[SourceId, ...]
     wait_ms: float
+
+
+class SourceStatus(msgspec.Struct, frozen=True, kw_only=True):
+    """``source`` is in another state than before, ``since`` (wall time)."""
+
+    timestamp: WallMs
+    source: SourceId
+    status: SourceState
+    since: WallMs
+
+
+class ClockStep(msgspec.Struct, frozen=True, kw_only=True):
+    """The wall clock moved by ``step_ms`` against the monotonic one; ``timestamp`` is after it."""
+
+    timestamp: WallMs
+    step_ms: float
+    cause: StepCause
 
 
 class LateBar(msgspec.Struct, frozen=True, kw_only=True):

@@ -33,6 +33,9 @@ class Clock(Protocol):
     def now(self) -> Instant:
         """The present moment."""
 
+    def slept_ns(self) -> int:
+        """How long the machine has slept so far; only the growth between two calls means much."""
+
     def call_at(self, when: MonoNs, callback: Callable[[], None]) -> TimerHandle:
         """Call ``callback`` on the running event loop at ``when`` or just after, never before."""
 
@@ -101,8 +104,15 @@ class VenueCodec(Protocol):
         """A new connection's state."""
 
 
+class ConnectionChange(msgspec.Struct, frozen=True):
+    """The feed has a new connection (``up``), or lost the one it had."""
+
+    up: bool
+
+
 class Arrival(NamedTuple):
-    """A bar or a rejection, the moment its frame was read from the socket, and by which feed.
+    """A bar, a rejection or a change of the connection, its moment (for a bar, when its frame was
+    read from the socket), and the feed it concerns.
 
     ``order`` numbers the items of one feed. So arrivals sort, as tuples, into one order whatever
     the task scheduling: by moment, then feed, then their order on the wire.
@@ -111,7 +121,7 @@ class Arrival(NamedTuple):
     at: Instant
     feed: str
     order: int
-    item: Bar | Rejection
+    item: Bar | Rejection | ConnectionChange
 
 
 class Frame(msgspec.Struct, frozen=True, gc=False):

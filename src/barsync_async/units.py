@@ -101,4 +101,4 @@ def source_id(symbol: str, timeframe: str) -> SourceId:
 
 def to_ms(duration_ns: int) -> float:
     """Nanoseconds as milliseconds with three decimals, the way durations go on the wire."""
-    return round(duration_ns / NS_PER_MS, 3)
+    return (duration_ns + 500) // 1_000 / 1_000

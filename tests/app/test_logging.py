@@ -25,6 +25,9 @@ class HandClock:
     def now(self) -> Instant:
         return Instant(MonoNs(self.mono), WallMs(self.mono // NS_PER_MS))
 
+    def slept_ns(self) -> int:
+        return 0
+
     def call_at(self, when: MonoNs, callback: Callable[[], None]) -> TimerHandle:
         raise NotImplementedError
 

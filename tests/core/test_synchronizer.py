@@ -3,24 +3,22 @@
 from typing import Any
 
 import pytest
+from tests.core.scene import MINUTE, MS, NOON, Scene, at, synchronizer
 
-from barsync_async.core.synchronizer import Outcome, Synchronizer, SynchronizerSpec
+from barsync_async.core.calendar import Calendar
+from barsync_async.core.spec import SynchronizerSpec
+from barsync_async.core.synchronizer import Outcome, Synchronizer
 from barsync_async.messages import BarRejected, LateBar, SynchronizedBars, SyncSkipped
 from barsync_async.testing import create_bar
-from barsync_async.units import Instant, MonoNs, SourceId, WallMs
-
-MINUTE = 60_000
-MS = 1_000_000
-NOON = 1_800_000_000_000 - 1_800_000_000_000 % 300_000
+from barsync_async.units import SourceId, WallMs
 
 
-def at(ms: float, wall: int = NOON) -> Instant:
-    return Instant(MonoNs(round(ms * MS)), WallMs(wall))
-
-
-def synchronizer(*sources: str, **options: Any) -> Synchronizer:
-    names = frozenset(map(SourceId, sources or ("SPY_1m", "QQQ_1m")))
-    return Synchronizer(SynchronizerSpec(expected_sources=names, **options))
+def unordered(*sources: str, **options: Any) -> Synchronizer:
+    """One whose bars come from a feed of which a later bar proves nothing: ``sim``."""
+    feeds = {SourceId(source): ("sim",) for source in sources or ("SPY_1m", "QQQ_1m")}
+    return synchronizer(
+        *sources, feeds=feeds, unordered_feeds=frozenset({"sim"}), max_future_ms=10**12, **options
+    )
 
 
 def the_set(outcomes: Any) -> SynchronizedBars:
@@ -41,7 +39,7 @@ def timestamps(outcomes: list[Outcome]) -> list[int]:
 
 def test_a_set_is_sealed_when_the_last_due_source_delivers() -> None:
     core = synchronizer()
-    assert core.on_bar(create_bar("SPY_1m", NOON), at(0)) == ()
+    assert not core.on_bar(create_bar("SPY_1m", NOON), at(0))
     bars = the_set(core.on_bar(create_bar("QQQ_1m", NOON), at(7)))
     assert (bars.status, bars.wait_ms, bars.loop_lag_ms) == ("complete", 7.0, 0.0)
     assert bars.sources_present == ("QQQ_1m", "SPY_1m")
@@ -59,7 +57,7 @@ def test_a_deadline_stands_one_timeout_after_the_first_bar() -> None:
 def test_nothing_is_sealed_before_its_deadline() -> None:
     core = synchronizer(timeout_ms=100)
     core.on_bar(create_bar("SPY_1m", NOON), at(0))
-    assert core.on_deadline(WallMs(NOON), at(99.999999)) == ()
+    assert not core.on_deadline(WallMs(NOON), at(99.999999))
     assert the_skip(core.on_deadline(WallMs(NOON), at(100))).reason == "incomplete"
 
 
@@ -98,10 +96,10 @@ def test_a_bar_of_the_next_timestamp_does_not_disturb_this_one() -> None:
 
 
 def test_a_ready_set_waits_for_the_earlier_ones() -> None:
-    core = synchronizer(require_all=False)
-    core.on_bar(create_bar("SPY_1m", NOON), at(0))
-    core.on_bar(create_bar("SPY_1m", NOON + MINUTE), at(1))
-    assert core.on_bar(create_bar("QQQ_1m", NOON + MINUTE), at(2)) == []
+    core = unordered(require_all=False)
+    core.on_bar(create_bar("SPY_1m", NOON), at(0), "sim")
+    core.on_bar(create_bar("SPY_1m", NOON + MINUTE), at(1), "sim")
+    assert not core.on_bar(create_bar("QQQ_1m", NOON + MINUTE), at(2), "sim")
     outcomes = list(core.on_deadline(WallMs(NOON), at(100)))
     assert timestamps(outcomes) == [NOON, NOON + MINUTE]
     assert isinstance(outcomes[1], SynchronizedBars)
@@ -129,7 +127,7 @@ def test_sets_are_skipped_as_warmup_until_the_slower_source_has_its_first_bar() 
 def test_a_carried_cell_is_the_newest_known_when_the_set_goes_out() -> None:
     core = synchronizer("SPY_1m", "SPY_5m")
     core.on_bar(create_bar("SPY_1m", NOON), at(0))
-    assert core.on_bar(create_bar("SPY_1m", NOON + MINUTE), at(1)) == []  # waits for NOON
+    assert not core.on_bar(create_bar("SPY_1m", NOON + MINUTE), at(1))  # waits for NOON
     outcomes = list(core.on_bar(create_bar("SPY_5m", NOON, 9.0), at(2)))
     assert timestamps(outcomes) == [NOON, NOON + MINUTE]
     assert isinstance(outcomes[1], SynchronizedBars)
@@ -139,10 +137,10 @@ def test_a_carried_cell_is_the_newest_known_when_the_set_goes_out() -> None:
 def test_a_slow_bar_off_the_base_grid_opens_no_slot_and_is_carried() -> None:
     core = synchronizer("SPY_3m", "SPY_5m")
     grid = NOON - NOON % 900_000
-    assert core.on_bar(create_bar("SPY_5m", grid + 300_000, 3.0), at(0)) == ()
+    assert not core.on_bar(create_bar("SPY_5m", grid + 300_000, 3.0), at(0))
     assert core.deadlines == {}
-    assert core.on_bar(create_bar("SPY_5m", grid + 300_000, 3.0), at(0)) == ()
-    assert core.on_bar(create_bar("SPY_5m", grid + 300_000, 4.0), at(0)) == ()
+    assert not core.on_bar(create_bar("SPY_5m", grid + 300_000, 3.0), at(0))
+    assert not core.on_bar(create_bar("SPY_5m", grid + 300_000, 4.0), at(0))
     bars = the_set(core.on_bar(create_bar("SPY_3m", grid + 360_000), at(1)))
     cell = bars.bars[SourceId("SPY_5m")]
     assert (cell.close, cell.age_ms) == (4.0, 60_000)
@@ -164,11 +162,11 @@ def test_last_known_fills_what_is_not_too_old() -> None:
 
 
 def test_no_cell_is_newer_than_its_set_even_when_a_late_bar_of_a_waiting_set_came() -> None:
-    core = synchronizer(missing="last_known", timeout_ms=100)
-    core.on_bar(create_bar("SPY_1m", NOON + MINUTE), at(0))
-    core.on_bar(create_bar("SPY_1m", NOON), at(50))
-    assert core.on_deadline(WallMs(NOON + MINUTE), at(100)) == []  # sealed, waits for NOON
-    (late,) = core.on_bar(create_bar("QQQ_1m", NOON + MINUTE), at(120))
+    core = unordered(missing="last_known", timeout_ms=100)
+    core.on_bar(create_bar("SPY_1m", NOON + MINUTE), at(0), "sim")
+    core.on_bar(create_bar("SPY_1m", NOON), at(50), "sim")
+    assert not core.on_deadline(WallMs(NOON + MINUTE), at(100))  # sealed, waits for NOON
+    (late,) = core.on_bar(create_bar("QQQ_1m", NOON + MINUTE), at(120), "sim")
     assert isinstance(late, LateBar)
     outcomes = core.on_deadline(WallMs(NOON), at(150))
     assert [type(each) for each in outcomes] == [SyncSkipped, SyncSkipped]
@@ -180,7 +178,7 @@ def test_a_repetition_is_a_duplicate_before_and_after_the_seal() -> None:
     core.on_bar(bar, at(0))
     core.on_bar(bar, at(1))
     core.on_bar(create_bar("QQQ_1m", NOON), at(2))
-    assert core.on_bar(bar, at(3)) == ()
+    assert not core.on_bar(bar, at(3))
     assert core.statistics().duplicate == 2
 
 
@@ -201,7 +199,7 @@ def test_a_late_bar_is_told_once_and_counted_and_is_the_sources_last_known_bar()
     (late,) = core.on_bar(late_bar, at(130))
     assert isinstance(late, LateBar)
     assert (late.timestamp, late.late_by_ms, late.bar) == (NOON, 30.0, late_bar)
-    assert core.on_bar(late_bar, at(140)) == ()
+    assert not core.on_bar(late_bar, at(140))
     core.on_bar(create_bar("SPY_1m", NOON + MINUTE), at(200))
     bars = the_set(core.on_deadline(WallMs(NOON + MINUTE), at(300)))
     assert bars.bars[SourceId("QQQ_1m")].close == 3.0
@@ -238,7 +236,7 @@ def test_a_guard_rejects_a_feeds_bar(bar: Any, reason: str) -> None:
 def test_one_interval_and_the_tolerance_ahead_is_not_the_future() -> None:
     core = synchronizer(max_future_ms=1_000)
     bar = create_bar("SPY_1m", NOON + MINUTE)
-    assert core.on_bar(bar, at(0, NOON - 1_000), feed="sim") == ()
+    assert not core.on_bar(bar, at(0, NOON - 1_000), feed="sim")
     (rejected,) = core.on_bar(
         create_bar("QQQ_1m", NOON + 2 * MINUTE), at(0, NOON + MINUTE - 1_001), feed="sim"
     )
@@ -256,14 +254,14 @@ def test_an_off_grid_bar_of_a_slower_source_is_rejected_though_a_slot_is_open_th
 
 def test_a_program_may_label_its_bars_off_the_grid() -> None:
     core = synchronizer()
-    assert core.on_bar(create_bar("SPY_1m", 1_000), at(0)) == ()
+    assert not core.on_bar(create_bar("SPY_1m", 1_000), at(0))
     assert the_set(core.on_bar(create_bar("QQQ_1m", 1_000), at(1))).timestamp == 1_000
 
 
 def test_more_than_max_open_slots_seal_the_oldest() -> None:
     core = synchronizer(max_open=2, require_all=False)
     for n in range(2):
-        assert core.on_bar(create_bar("SPY_1m", NOON + n * MINUTE), at(n)) == ()
+        assert not core.on_bar(create_bar("SPY_1m", NOON + n * MINUTE), at(n))
     bars = the_set(core.on_bar(create_bar("SPY_1m", NOON + 2 * MINUTE), at(2)))
     assert bars.timestamp == NOON
     assert core.statistics().crowded == 1
@@ -283,7 +281,7 @@ def test_history_is_bounded_and_a_bar_beyond_it_is_late() -> None:
     core = synchronizer("SPY_1m", history=2)
     for n in range(5):
         core.on_bar(create_bar("SPY_1m", NOON + n * MINUTE), at(n))
-    assert len(core._history) == 2
+    assert len(core._memory._released) == 2
     (late,) = core.on_bar(create_bar("SPY_1m", NOON), at(10))
     assert isinstance(late, LateBar)
 
@@ -304,3 +302,154 @@ def test_a_published_set_cannot_be_altered() -> None:
         bars.bars[SourceId("SPY_1m")] = create_bar("SPY_1m", 0)  # type: ignore[index]
     with pytest.raises(AttributeError):
         bars.status = "partial"  # type: ignore[misc]
+
+
+# Guards where a program and a feed meet
+
+
+def test_a_feeds_bar_off_the_grid_is_rejected_though_the_program_opened_its_slot() -> None:
+    scene = Scene()
+    scene.bar("SPY_1m", 0.5)
+    assert scene.bar("QQQ_1m", 0.5, feed="sim") == ["off_grid"]
+    assert scene.bar("QQQ_1m", 0.5) == [("complete", 0.5, "QQQ_1m=1 SPY_1m=1")]
+
+
+def test_a_feeds_bar_of_the_future_is_rejected_though_the_program_opened_its_slot() -> None:
+    scene = Scene()
+    scene.bar("SPY_1m", 9)
+    assert scene.bar("QQQ_1m", 9, feed="sim") == ["future"]
+    assert scene.bar("QQQ_1m", 9) == [("complete", 9, "QQQ_1m=1 SPY_1m=1")]
+
+
+def test_what_was_no_bar_of_the_future_may_be_one_after_a_backward_step() -> None:
+    scene = Scene()
+    scene.bar("SPY_1m", 1, feed="sim")
+    scene.set_clock(-5_000)
+    assert scene.bar("QQQ_1m", 1, feed="sim") == ["future"]
+    scene.set_clock(5_000)
+    assert scene.bar("QQQ_1m", 1, feed="sim") == [("complete", 1, "QQQ_1m=1 SPY_1m=1")]
+
+
+# A bar of a source that is not due, among others
+
+
+def test_a_bar_outside_its_session_is_carried_into_the_next_set() -> None:
+    calendar = Calendar([(NOON - 10 * MINUTE, NOON)])
+    scene = Scene("SPY_1m", "BTC_1m", calendars={SourceId("SPY_1m"): calendar})
+    assert scene.bar("SPY_1m", 1, 5.0, feed="sim") == []
+    assert scene.bar("SPY_1m", 1, 5.0, feed="sim") == []
+    assert scene.bar("SPY_1m", 1, 6.0, feed="sim") == []
+    assert scene.bar("BTC_1m", 1) == [("complete", 1, "BTC_1m=1 SPY_1m=6 carried")]
+    assert scene.bar("BTC_1m", 2) == [("complete", 2, "BTC_1m=1 SPY_1m=6 carried 60000")]
+    assert scene.counts() == {"accepted": 3, "corrected": 1, "duplicate": 1}
+
+
+def test_a_bar_of_no_set_is_not_in_a_set_before_it() -> None:
+    scene = Scene("SPY_3m", "SPY_5m", "QQQ_3m", require_all=False)
+    scene.bar("SPY_3m", 0)
+    scene.bar("SPY_5m", 5)
+    told = scene.bar("QQQ_3m", 0)
+    assert told == [("partial", 0, "QQQ_3m=1 SPY_3m=1")]
+    scene.bar("QQQ_3m", 6)
+    assert scene.bar("SPY_3m", 6)[0][2] == "QQQ_3m=1 SPY_3m=1 SPY_5m=1 carried 60000"
+
+
+def test_a_bar_of_no_set_that_comes_after_a_later_set_is_carried_all_the_same() -> None:
+    scene = Scene("SPY_3m", "SPY_5m")
+    assert scene.bar("SPY_3m", 6) == [("warmup", 6)]
+    assert scene.bar("SPY_5m", 5, 4.0) == []
+    assert scene.bar("SPY_3m", 9) == [("complete", 9, "SPY_3m=1 SPY_5m=4 carried 240000")]
+    scene.bar("SPY_5m", 0, 3.0)  # late, and older than what is known
+    assert scene.bar("SPY_3m", 12) == [("complete", 12, "SPY_3m=1 SPY_5m=4 carried 420000")]
+
+
+# Crowding, and which way is counted
+
+
+@pytest.mark.parametrize("max_open", [1, 2, 3])
+def test_no_more_than_max_open_slots_are_unreleased(max_open: int) -> None:
+    scene = Scene(max_open=max_open, require_all=False)
+    for minute in range(5):
+        scene.bar("SPY_1m", minute)
+        assert len(scene.core.open_bars) <= max_open
+    assert scene.core.statistics().crowded == 5 - max_open
+    assert scene.core.statistics().open_slots == max_open
+
+
+def test_an_older_bar_that_crowds_the_slots_is_sealed_itself() -> None:
+    scene = Scene("SPY_1m", "QQQ_1m", "DIA_1m", max_open=1, require_all=False)
+    scene.bar("SPY_1m", 1)
+    assert scene.bar("QQQ_1m", 0) == [("partial", 0, "QQQ_1m=1")]
+    assert list(scene.deadlines()) == [1]
+
+
+def test_what_is_said_is_said_once() -> None:
+    scene = Scene("SPY_1m")
+    assert len(scene.bar("SPY_1m", 0)) == 1
+    assert len(scene.bar("SPY_1m", 1)) == 1
+    assert scene.end() == []
+
+
+def test_open_bars_are_those_that_wait() -> None:
+    scene = Scene()
+    scene.bar("SPY_1m", 0)
+    scene.bar("QQQ_1m", 1)
+    shown = {each: list(bars) for each, bars in scene.core.open_bars.items()}
+    assert shown == {NOON + MINUTE: ["QQQ_1m"]}
+    scene.bar("SPY_1m", 1)
+    assert scene.core.open_bars == {}
+
+
+# Two feeds with the same bars
+
+TWINS = {SourceId("SPY_1m"): ("a", "b")}
+
+
+def test_of_two_feeds_the_first_bar_wins_and_its_twin_is_a_duplicate() -> None:
+    scene = Scene(feeds=TWINS)
+    scene.bar("SPY_1m", 0, 1.0, feed="b")
+    assert scene.bar("SPY_1m", 0, 1.0, feed="a") == []
+    assert scene.bar("SPY_1m", 0, 2.0, feed="a") == ["conflict"]
+    assert scene.bar("QQQ_1m", 0) == [("complete", 0, "QQQ_1m=1 SPY_1m=1")]
+    assert scene.counts() == {"accepted": 2, "duplicate": 1, "rejected": 1, "conflicts": 1}
+    assert scene.core.source_statistics()[SourceId("SPY_1m")].conflicts == 1
+
+
+def test_the_feed_that_came_first_may_correct_and_its_twin_is_held_against_that() -> None:
+    scene = Scene(feeds=TWINS)
+    scene.bar("SPY_1m", 0, 1.0, feed="a")
+    scene.bar("SPY_1m", 0, 2.0, feed="a")
+    assert scene.bar("SPY_1m", 0, 1.0, feed="b") == ["conflict"]
+    assert scene.bar("SPY_1m", 0, 2.0, feed="b") == []
+    assert scene.bar("QQQ_1m", 0)[0][2] == "QQQ_1m=1 SPY_1m=2"
+    assert scene.counts()["corrected"] == 1
+
+
+def test_after_the_seal_a_twin_is_still_a_duplicate_or_a_conflict_and_never_late() -> None:
+    scene = Scene(feeds=TWINS)
+    scene.bar("SPY_1m", 0, feed="a")
+    scene.bar("QQQ_1m", 0)
+    assert scene.bar("SPY_1m", 0, feed="b") == []
+    assert scene.bar("SPY_1m", 0, 2.0, feed="b") == ["conflict"]
+    assert scene.bar("SPY_1m", 0, 2.0, feed="a") == [("dropped", 0, 0.0)]
+
+
+def test_a_late_bar_and_one_of_no_set_have_twins_too() -> None:
+    feeds = {SourceId("SPY_5m"): ("a", "b")}
+    scene = Scene("SPY_3m", "SPY_5m", feeds=feeds, max_future_ms=10**9)
+    for feed, close, told in (("a", 1.0, []), ("b", 1.0, []), ("b", 2.0, ["conflict"])):
+        assert scene.bar("SPY_5m", 5, close, feed=feed) == told
+    scene.bar("SPY_3m", 15)
+    scene.pass_ms(100)
+    scene.stall(20 * MINUTE)
+    for minute in (15, 0):  # one whose slot is over, and one that had none
+        assert len(scene.bar("SPY_5m", minute, 1.0, feed="a")) == 1
+        assert scene.bar("SPY_5m", minute, 1.0, feed="b") == []
+        assert scene.bar("SPY_5m", minute, 2.0, feed="b") == ["conflict"]
+
+
+def test_what_the_program_itself_brings_conflicts_with_nothing() -> None:
+    scene = Scene(feeds=TWINS)
+    scene.bar("SPY_1m", 0, 1.0, feed="a")
+    assert scene.bar("SPY_1m", 0, 2.0) == []
+    assert scene.counts() == {"accepted": 1, "corrected": 1}

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from tests.end_to_end.running import Line, Running, barsync, write_config
-from tests.oracle import Arrived, Oracle, Rules, Written
+from tests.oracle import Arrived, Late, Oracle, Rules, Set, Skip
 
 SCENARIO = Path(__file__).resolve().parents[2] / "config" / "scenarios" / "oracle.toml"
 SOURCES = ["SPY_1s", "QQQ_1s", "IWM_1s"]
@@ -45,8 +45,9 @@ async def test_every_set_and_skip_is_what_the_oracle_says(
 
 
 def _compare(arrivals: list[Arrived], out: list[Line], *, require_all: bool) -> str:
-    oracle = Oracle(Rules(tuple(SOURCES), TIMEOUT_MS * NS_PER_MS, require_all))
-    written = oracle.work_out(arrivals, arrivals[-1].at + 10**10).written
+    rules = Rules(tuple(sorted(SOURCES)), TIMEOUT_MS * NS_PER_MS, require_all=require_all)
+    answer = Oracle(rules).work_out(arrivals, arrivals[-1].at + 10**10)
+    written = [each for each in answer.events if isinstance(each, Set | Skip)]
     main = [line for line in out if line["type"] in ("SYNCHRONIZED_BARS", "SYNC_SKIPPED")]
     assert [line["timestamp"] for line in main] == [each.timestamp for each in written]
     assert len(main) >= COMPARED
@@ -55,12 +56,14 @@ def _compare(arrivals: list[Arrived], out: list[Line], *, require_all: bool) -> 
     differing = {line["timestamp"] for line, each in pairs if _shown(line) != _said(each)}
     assert differing <= near
     late = {(_source(line), line["timestamp"]) for line in out if line["type"] == "LATE_BAR"}
-    unlike = late ^ {(each.source, each.timestamp) for each in oracle.late}
+    unlike = late ^ {
+        (each.source, each.timestamp) for each in answer.events if isinstance(each, Late)
+    }
     assert {timestamp for _, timestamp in unlike} <= near
     proved = [
         abs(line["wait_ms"] - (each.sealed_at - each.opened_at) / NS_PER_MS)
         for line, each in pairs
-        if each.verdict == "complete" and each.timestamp not in near
+        if isinstance(each, Set) and each.status == "complete" and each.timestamp not in near
     ]
     assert max(proved) <= 0.001
     return (
@@ -105,9 +108,10 @@ def _near_the_deadline(arrivals: list[Arrived], main: list[Line]) -> set[int]:
     return near
 
 
-def _said(written: Written) -> tuple[str, dict[str, float]]:
-    cells = {source: cell[0] for source, cell in written.cells.items()}
-    return written.verdict, {} if written.verdict == "incomplete" else cells
+def _said(written: Set | Skip) -> tuple[str, dict[str, float]]:
+    if isinstance(written, Skip):
+        return written.reason, {}
+    return written.status, {source: cell[0] for source, cell in written.cells.items()}
 
 
 def _shown(line: Line) -> tuple[str, dict[str, float]]:

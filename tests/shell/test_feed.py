@@ -19,7 +19,7 @@ from tests.end_to_end.venue import MINUTE, START, kline
 
 from barsync_async.errors import ConnectionRefused
 from barsync_async.messages import Bar
-from barsync_async.ports import Arrival, Connector, Frame
+from barsync_async.ports import Arrival, ConnectionChange, Connector, Frame
 from barsync_async.shell.clock import VirtualClock
 from barsync_async.shell.feed import Feed
 from barsync_async.shell.intake import Inbox, Intake
@@ -133,7 +133,7 @@ class Bench:
         self.venue = Venue(self)
         self.sources = [SourceId(source) for source in sources]
         self.inboxes: dict[str, Inbox[Arrival]] = {
-            name: Inbox(room) for name in (*sources, "rejects")
+            name: Inbox(room) for name in (*sources, "events")
         }
         self._producers = {
             name: Producer(name, self.intake, [inbox], capacity)
@@ -153,7 +153,7 @@ class Bench:
             url,
             connector=connector,
             producers={source: self._producers[source] for source in self.sources},
-            rejects=self._producers["rejects"],
+            events=self._producers["events"],
             clock=self.clock,
             intake=self.intake,
             rng=Random(SEED),
@@ -171,7 +171,19 @@ class Bench:
         return asyncio.get_running_loop().time()
 
     def take(self, name: str) -> list[Arrival]:
+        """What arrived for a source; of ``events``, see the two below."""
         return self.inboxes[name].take()
+
+    def rejections(self) -> list[Arrival]:
+        return [each for each in self.take("events") if isinstance(each.item, Rejection)]
+
+    def changes(self) -> list[tuple[float, bool]]:
+        """The connection's changes: when, and whether it was up then."""
+        return [
+            (each.at.mono / 1_000_000_000, each.item.up)
+            for each in self.take("events")
+            if isinstance(each.item, ConnectionChange)
+        ]
 
     async def stop(self) -> None:
         """Stop the feed and see that it ended."""
@@ -316,7 +328,8 @@ async def test_what_the_venue_says_beside_bars_is_logged() -> None:
                 "detail": "the venue announced its shutdown",
             },
         ]
-        assert not any(bench.inboxes.values())
+        assert not any(bench.inboxes[source] for source in bench.sources)
+        assert bench.rejections() == []
 
 
 # Reading
@@ -346,8 +359,8 @@ async def test_each_bar_goes_to_its_producer_in_wire_order_with_its_stamp() -> N
         }
         assert first.mono - started.mono == pytest.approx(1_000 * NS_PER_MS, abs=2)
         assert [each.at for each in got["SPY_1m"]] == [first, second, second]
-        assert [each.order for each in got["SPY_1m"]] == [1, 4, 5]
-        assert [each.order for each in (*got["QQQ_1m"], *got["SPY_5m"])] == [2, 3]
+        assert [each.order for each in got["SPY_1m"]] == [2, 5, 6]  # 1 is the connection
+        assert [each.order for each in (*got["QQQ_1m"], *got["SPY_5m"])] == [3, 4]
         assert {each.feed for each in got["SPY_1m"]} == {"sim"}
 
 
@@ -370,21 +383,30 @@ async def test_the_frames_of_one_batch_are_handed_over_at_once() -> None:
         await asyncio.wait([watching])
 
 
-async def test_what_is_no_bar_goes_to_the_rejects_and_is_logged() -> None:
+async def test_what_is_no_bar_goes_with_the_feeds_own_events_and_is_logged() -> None:
     async with running() as bench:
         with capture_logs() as logs:
             bench.line.deliver("nonsense", kline("SPY_1m", START), kline("IWM_1m", START))
             await settled()
         (bar,) = bench.take("SPY_1m")
-        malformed, unknown = bench.take("rejects")
+        malformed, unknown = bench.rejections()
         assert isinstance(malformed.item, Rejection)
-        assert (malformed.item.reason, malformed.order) == ("malformed", 1)
+        assert (malformed.item.reason, malformed.order) == ("malformed", 2)
         assert unknown.item == Rejection("unknown_source", "IWM 1m")
-        assert (malformed.order, bar.order, unknown.order) == (1, 2, 3)
+        assert (malformed.order, bar.order, unknown.order) == (2, 3, 4)
         assert [(line["event"], line["reason"]) for line in told(logs)] == [
             ("rejected", "malformed"),
             ("rejected", "unknown_source"),
         ]
+
+
+async def test_every_change_of_the_connection_is_told_but_not_that_it_was_stopped() -> None:
+    async with running() as bench:
+        await settled()
+        bench.line.end(ConnectionRefused("sim", "the venue closed the connection"))
+        await asyncio.sleep(1)
+        await bench.stop()
+        assert [up for _, up in bench.changes()] == [True, False, True]
 
 
 async def test_a_running_kline_goes_nowhere() -> None:
@@ -394,7 +416,8 @@ async def test_a_running_kline_goes_nowhere() -> None:
             await settled()
         assert bench.intake.frames_read == 1
         assert bench.intake.under_way == 0
-        assert not any(bench.inboxes.values())
+        assert not any(bench.inboxes[source] for source in bench.sources)
+        assert bench.rejections() == []
         assert logs == []
 
 
@@ -438,7 +461,7 @@ async def test_a_connection_that_ends_is_made_anew_and_everything_subscribed_aga
         await settled()
         got = bench.take("SPY_1m")
         assert bars(got) == [("SPY_1m", START), ("SPY_1m", START + MINUTE)]
-        assert [each.order for each in got] == [1, 2]
+        assert [each.order for each in got] == [2, 5]  # up, bar, down, up, bar
 
 
 async def test_the_wait_is_anything_up_to_a_bound_that_doubles_from_a_quarter_to_30_s() -> None:
@@ -484,9 +507,9 @@ async def test_a_frame_too_large_to_read_is_rejected_and_the_connection_made_ane
             bench.line.deliver(kline("SPY_1m", START))
             bench.line.end(OversizedFrame("sim", "exceeds limit of 4194304 bytes"))
             await asyncio.sleep(1)
-        (rejected,) = bench.take("rejects")
+        (rejected,) = bench.rejections()
         assert rejected.item == Rejection("oversized", "exceeds limit of 4194304 bytes")
-        assert rejected.order == 2
+        assert rejected.order == 4  # up, bar, down
         assert bars(bench.take("SPY_1m")) == [("SPY_1m", START)]
         assert len(bench.venue.lines) == 2
         assert "disconnected" in [line["event"] for line in logs]
@@ -530,7 +553,7 @@ def test_a_feed_can_be_made_without_a_loop() -> None:
         None,
         connector=Nowhere(),
         producers={},
-        rejects=Producer("rejects", intake, []),
+        events=Producer("events", intake, []),
         clock=clock,
         intake=intake,
         rng=Random(SEED),

@@ -114,6 +114,9 @@ class Ticking:
         self.mono += 100_000
         return Instant(MonoNs(self.mono), WallMs(0))
 
+    def slept_ns(self) -> int:
+        return 0
+
     def call_at(self, when: MonoNs, callback: Callable[[], None]) -> TimerHandle:
         raise NotImplementedError
 

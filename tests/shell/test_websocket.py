@@ -61,6 +61,9 @@ class HandClock:
         self.looks += 1
         return Instant(MonoNs(self.mono), WallMs(0))
 
+    def slept_ns(self) -> int:
+        return 0
+
     def call_at(self, when: MonoNs, callback: Callable[[], None]) -> TimerHandle:
         raise NotImplementedError
 

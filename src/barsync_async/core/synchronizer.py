@@ -3,63 +3,24 @@
 It promises the contract's four promises for whatever it is told; it knows no clock, loop, queue
 or socket. Whoever drives it stamps each arrival, calls :meth:`Synchronizer.on_deadline` at or
 after each of :attr:`Synchronizer.deadlines`, and gives it the bars that were read before that
-moment first.
+moment first. ``docs/synchronization.md`` has the rules.
 """
 
-from bisect import insort
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
-from typing import TypeVar
 
-import msgspec
-
+from barsync_async.core.admission import Admission
 from barsync_async.core.alignment import Alignment
-from barsync_async.core.missing import MissingPolicy, aged, fill
-from barsync_async.core.slot import Cause, Slot
-from barsync_async.core.statistics import Statistics
-from barsync_async.messages import (
-    Bar,
-    BarRejected,
-    LateBar,
-    SkipReason,
-    Status,
-    SynchronizedBars,
-    SyncSkipped,
-    excerpt,
-)
-from barsync_async.units import NS_PER_MS, Instant, MonoNs, SourceId, WallMs, to_ms
+from barsync_async.core.lifecycle import Lifecycle, Outcome
+from barsync_async.core.slot import Cause, Slot, State
+from barsync_async.core.spec import SynchronizerSpec
+from barsync_async.core.statistics import Counters, SourceStatistics, Statistics
+from barsync_async.messages import Bar, BarRejected, ClockStep, StepCause, excerpt
+from barsync_async.units import Instant, MonoNs, SourceId, WallMs
 
-K = TypeVar("K")
-V = TypeVar("V")
-
-Outcome = SynchronizedBars | SyncSkipped | LateBar | BarRejected
+__all__ = ["Outcome", "Synchronizer"]
 
 _NOTHING: tuple[Outcome, ...] = ()
-
-
-class SynchronizerSpec(msgspec.Struct, frozen=True, kw_only=True):
-    """What a synchronizer is to do; :class:`Synchronizer` is that, running.
-
-    Args:
-        expected_sources: the sources of every set.
-        timeout_ms: from a slot's opening to its deadline.
-        require_all: a set goes out only if every expected source has a cell.
-        missing: what stands in the cell of a due source that did not deliver.
-        max_age_ms: the oldest bar that ``last_known`` fills with; None: any.
-        max_future_ms: how far a timestamp may lie beyond the wall clock plus one interval.
-        max_open: how many slots may be open at once.
-        history: how many released sets are remembered, to tell duplicates from late bars.
-    """
-
-    expected_sources: frozenset[SourceId]
-    timeout_ms: float = 100.0
-    require_all: bool = True
-    missing: MissingPolicy = "skip"
-    max_age_ms: int | None = None
-    max_future_ms: int = 1_000
-    max_open: int = 64
-    history: int = 256
 
 
 class Synchronizer:
@@ -67,26 +28,32 @@ class Synchronizer:
 
     def __init__(self, spec: SynchronizerSpec) -> None:
         self.spec = spec
-        self.alignment = Alignment(spec.expected_sources)
-        self._timeout_ns = round(spec.timeout_ms * NS_PER_MS)
-        self._open: dict[WallMs, Slot] = {}
-        self._deadlines: dict[WallMs, MonoNs] = {}
-        self._order: list[WallMs] = []  # open and sealed slots, not yet released
-        self._sealed: dict[WallMs, Slot] = {}
-        self._history: dict[WallMs, Slot] = {}
-        self._strays: dict[WallMs, Slot] = {}  # late bars of timestamps that never opened
-        self._released_through: WallMs | None = None
-        self._last: list[Bar | None] = [None] * len(self.alignment.sources)
-        self._between: dict[tuple[int, WallMs], Bar] = {}  # carried, in no slot
-        self._accepted = self._corrected = self._duplicate = self._late = self._crowded = 0
-        self._rejected: Counter[str] = Counter()
-        self._sets: Counter[str] = Counter()
-        self._skips: Counter[str] = Counter()
+        self.alignment = Alignment(spec.expected_sources, spec.calendars)
+        self._index = self.alignment.index_by_symbol
+        self._counters = Counters(self.alignment.sources)
+        self._accepted = self._counters.accepted
+        self._life = Lifecycle(spec, self.alignment, self._counters)
+        self._liveness = self._life.liveness
+        self._memory = self._life.memory
+        self._slots = self._life.slots
+        self._open = self._life.slots.open
+        self._order = self._life.slots.order
+        self._through = self._life.proof.through
+        self._uneasy = self._liveness.uneasy
+        self._has_feeds = bool(spec.feeds)
+        self._admission = Admission(
+            self.alignment, spec.max_future_ms, self._life.proof, self._memory, self._life.known
+        )
+
+    # What one may ask
 
     @property
     def deadlines(self) -> Mapping[WallMs, MonoNs]:
-        """The open slots and when each must be sealed; a live, read-only view."""
-        return MappingProxyType(self._deadlines)
+        """When :meth:`on_deadline` is to be called for which timestamp: for an open slot its
+        deadline, for a held one the end of its hold, for the next one that the clock opens its
+        opening. A live, read-only view.
+        """
+        return MappingProxyType(self._life.slots.deadlines)
 
     @property
     def open_bars(self) -> Mapping[WallMs, Mapping[SourceId, Bar]]:
@@ -102,22 +69,17 @@ class Synchronizer:
 
     def statistics(self) -> Statistics:
         """What was counted so far."""
-        rejected = self._rejected.total()
-        return Statistics(
-            received=self._accepted + self._corrected + self._duplicate + self._late + rejected,
-            accepted=self._accepted,
-            corrected=self._corrected,
-            duplicate=self._duplicate,
-            late=self._late,
-            rejected=rejected,
-            rejected_by=dict(self._rejected),
-            sets_by=dict(self._sets),
-            skips_by=dict(self._skips),
-            crowded=self._crowded,
-            open_slots=len(self._open),
-        )
+        return self._counters.record(len(self._open))
+
+    def source_statistics(self) -> Mapping[SourceId, SourceStatistics]:
+        """What was counted so far of each source."""
+        return self._counters.by_source(self._liveness.status)
 
     # What comes in
+
+    def on_start(self, now: Instant) -> None:
+        """The stream begins: with ``deadline_from = "close"``, the clock opens slots from now."""
+        self._life.timing.start(now)
 
     def on_bar(self, bar: Bar, now: Instant, feed: str | None = None) -> Sequence[Outcome]:
         """A final bar, read at ``now``.
@@ -125,261 +87,170 @@ class Synchronizer:
         ``feed`` is None for a bar that the program made itself: only bars from a feed are held
         against the grid and the clock.
         """
-        index = self.alignment.index_of.get((bar.symbol, bar.timeframe))
-        if index is None:
+        timestamp = bar.timestamp
+        try:
+            index = self._index[bar.timeframe][bar.symbol]
+        except KeyError:
             return self.on_rejected("unknown_source", feed or "", _shown(bar), now)
-        slot = self._open.get(bar.timestamp)
-        if slot is None or self.alignment.slow[index] is not None:
-            return self._on_first(bar, index, now, feed)
-        return self._on_slot(slot, bar, index, now)
+        slot = self._slots.sole or self._opened(timestamp, index, now)
+        if (
+            slot is None
+            or slot.timestamp != timestamp
+            or not slot.quick[index]
+            or slot.cells[index] is not None
+            or self._through[index] >= timestamp
+            or (self._uneasy and index in self._uneasy)
+            or (feed is None and self._has_feeds)
+        ):
+            return self._on_unusual(bar, index, now, feed)
+        # The first bar of a source that is waited for, from its only feed, in order, and no other
+        # slot that it could mean something for.
+        slot.cells[index] = bar
+        slot.arrived[index] = now.wall
+        self._accepted[index] += 1
+        self._through[index] = timestamp
+        slot.waiting -= 1
+        if slot.waiting:
+            return _NOTHING
+        self._life.seal(slot, Cause.PROOF, now)
+        self._life.release_ready()
+        return self._life.take_out()
 
     def on_rejected(
         self, reason: str, feed: str, detail: str, now: Instant
     ) -> tuple[BarRejected, ...]:
         """Something arrived that is no bar: count it and say so."""
-        self._rejected[reason] += 1
+        self._counters.rejected_by[reason] += 1
         return (BarRejected(timestamp=now.wall, reason=reason, feed=feed, detail=detail),)
 
     def on_deadline(self, timestamp: WallMs, now: Instant) -> Sequence[Outcome]:
         """The time of ``timestamp`` may be up; before its deadline nothing happens."""
-        slot = self._open.get(timestamp)
-        if slot is None or now.mono < slot.deadline:
+        deadline = self._life.slots.deadlines.get(timestamp)
+        if deadline is None or now.mono < deadline:
             return _NOTHING
-        return self._seal(slot, Cause.DEADLINE, now.mono)
+        if timestamp == self._life.timing.next_close:
+            self._life.open_by_clock(timestamp, now)
+        else:
+            self._life.settle(timestamp, Cause.DEADLINE, now)
+            self._life.release_ready()
+        return self._life.take_out()
+
+    def on_connection(self, feed: str, *, up: bool, now: Instant) -> Sequence[Outcome]:
+        """``feed`` has a new connection, or lost the one it had."""
+        self._life.proof.reset(feed)
+        self._life.look_closer()  # what was proved absent may come after all
+        for change in self._liveness.on_connection(feed, up=up, now=now):
+            self._life.out.append(change)
+            self._life.let_go(change, now)
+        self._life.release_ready()
+        return self._life.take_out()
+
+    def on_clock_step(self, step_ms: float, cause: StepCause, now: Instant) -> Sequence[Outcome]:
+        """The wall clock moved by ``step_ms`` against the monotonic one, to ``now``."""
+        if cause == "resume":
+            self._life.slept.append((round(now.wall - step_ms), now.wall))
+        self._life.look_closer()  # what was no bar of the future may be one now
+        self._life.timing.step(now)
+        return (ClockStep(timestamp=now.wall, step_ms=step_ms, cause=cause),)
 
     def on_end(self, now: Instant) -> Sequence[Outcome]:
         """Nothing more will come: seal every open slot, as at its deadline."""
-        outcomes: list[Outcome] = []
-        for timestamp in sorted(self._open):
-            outcomes += self._seal(self._open[timestamp], Cause.END, now.mono)
-        return outcomes
+        self._life.timing.await_close(None, now)
+        for timestamp in [*self._order]:
+            self._life.settle(timestamp, Cause.END, now)
+        self._life.release_ready()
+        return self._life.take_out()
 
     # A bar's way
 
-    def _on_first(self, bar: Bar, index: int, now: Instant, feed: str | None) -> Sequence[Outcome]:
-        """The way of a bar that must be looked at before a slot takes it."""
-        if feed is not None:
-            reason = self._guard(bar, index, now)
-            if reason is not None:
-                return self.on_rejected(reason, feed, _shown(bar), now)
-        timestamp = bar.timestamp
-        slot = self._open.get(timestamp)
-        if self._is_between(index, timestamp):
-            return self._on_between(bar, index)
-        if slot is not None:
-            return self._on_slot(slot, bar, index, now)
-        if self._is_sealed(timestamp):
-            return self._on_sealed(bar, index, now)
-        return self._on_slot(self._open_slot(timestamp, now), bar, index, now)
-
-    def _is_between(self, index: int, timestamp: int) -> bool:
-        """Whether this close of a slower source has no slot of its own (5m among 3m)."""
-        slow = self.alignment.slow[index]
-        if slow is None:
-            return False
-        return not (slow.closes_at(timestamp) and self.alignment.is_slot(timestamp))
-
-    def _guard(self, bar: Bar, index: int, now: Instant) -> str | None:
-        timeframe = self.alignment.timeframes[index]
-        if not timeframe.closes_at(bar.timestamp):
-            return "off_grid"
-        if bar.timestamp > now.wall + timeframe.length_ms + self.spec.max_future_ms:
-            return "future"
-        return None
-
-    def _open_slot(self, timestamp: WallMs, now: Instant) -> Slot:
-        deadline = MonoNs(now.mono + self._timeout_ns)
-        due = self.alignment.due_count(timestamp)
-        slot = Slot(timestamp, now.mono, deadline, len(self.alignment.sources), due)
-        self._open[timestamp] = slot
-        self._deadlines[timestamp] = deadline
-        insort(self._order, timestamp)
+    def _opened(self, timestamp: WallMs, index: int, now: Instant) -> Slot | None:
+        """A slot for the first bar after all others, where it is the only one and nobody is
+        excluded: for such a bar nothing else is to be noted. Else None.
+        """
+        life = self._life
+        due = self.alignment.due(timestamp)
+        if (
+            self._order
+            or timestamp <= life.furthest
+            or self._liveness.excluded
+            or not due.flags[index]
+            or self._through[index] >= timestamp
+            or index in self._uneasy
+            or not self._admission.refuses_none(timestamp, now)
+        ):
+            return None
+        slot = life.open(timestamp, now.mono, now)
+        slot.quick = due.flags
+        life.timing.note_first(slot, now)
         return slot
 
-    def _on_slot(self, slot: Slot, bar: Bar, index: int, now: Instant) -> Sequence[Outcome]:
-        cells = slot.cells
-        held = cells[index]
-        if held is not None:
-            if held == bar:
-                self._duplicate += 1
-            else:
-                cells[index] = bar
-                self._corrected += 1
-            return _NOTHING
-        cells[index] = bar
-        self._accepted += 1
-        slot.waiting -= 1
-        if slot.waiting == 0:
-            return self._seal(slot, Cause.PROOF, now.mono)
-        if len(self._open) > self.spec.max_open:
-            self._crowded += 1
-            return self._seal(self._open[min(self._open)], Cause.CROWDED, now.mono)
-        return _NOTHING
+    def _on_unusual(
+        self, bar: Bar, index: int, now: Instant, feed: str | None
+    ) -> Sequence[Outcome]:
+        """Every bar but the usual one: rule by rule."""
+        reason = self._admission.refusal(bar, index, now, feed)
+        if reason is not None:
+            self._counters.rejected[index] += 1
+            self._counters.conflicts[index] += reason == "conflict"
+            return self.on_rejected(reason, feed or "", _shown(bar), now)
+        if index in self._uneasy:
+            change = self._liveness.on_bar(index, now)
+            self._life.out += [] if change is None else [change]
+        self._place(bar, index, now, feed)
+        self._life.delivered(index, feed, bar, now)
+        slot = self._open.get(bar.timestamp)
+        if slot is not None and slot.is_proved:
+            self._life.seal(slot, Cause.PROOF, now)
+        self._life.release_ready()
+        self._life.make_room(now)
+        return self._life.take_out() or _NOTHING
 
-    def _on_between(self, bar: Bar, index: int) -> Sequence[Outcome]:
-        """It belongs to no set and is carried into those after it."""
-        key = (index, bar.timestamp)
-        held = self._between.get(key)
+    def _place(self, bar: Bar, index: int, now: Instant, feed: str | None) -> None:
+        """Put the bar where it belongs, and count it as what it is there."""
+        if self._admission.is_twin(bar, index, feed):
+            self._counters.duplicate[index] += 1
+        elif not self.alignment.due(bar.timestamp).flags[index]:
+            self._count(bar, index, self._memory.put_between(index, bar))
+        elif self._life.is_over(bar.timestamp):
+            self._place_late(bar, index, now)
+        else:
+            self._place_in_slot(bar, index, now)
+
+    def _count(self, bar: Bar, index: int, held: Bar | None) -> None:
+        """As accepted, duplicate or corrected, by what was ``held`` of it before."""
         if held is None:
-            self._accepted += 1
+            self._accepted[index] += 1
         elif held == bar:
-            self._duplicate += 1
+            self._counters.duplicate[index] += 1
         else:
-            self._corrected += 1
-        self._between[key] = bar
-        _keep_newest(self._between, self.spec.history)
-        return _NOTHING
+            self._counters.corrected[index] += 1
 
-    def _is_sealed(self, timestamp: WallMs) -> bool:
-        through = self._released_through
-        return (through is not None and timestamp <= through) or timestamp in self._sealed
-
-    def _on_sealed(self, bar: Bar, index: int, now: Instant) -> Sequence[Outcome]:
-        timestamp = bar.timestamp
-        slot = self._sealed.get(timestamp) or self._history.get(timestamp)
+    def _place_in_slot(self, bar: Bar, index: int, now: Instant) -> None:
+        slot = self._open.get(bar.timestamp)
         if slot is None:
-            slot = self._passed_over(timestamp, now)
-        held = slot.late.get(index) or slot.cells[index] or self._last[index]
-        if held == bar:
-            self._duplicate += 1
-            return _NOTHING
-        self._late += 1
-        slot.late[index] = bar
-        if timestamp not in self._sealed:  # else it is remembered once that slot is released
-            self._remember(index, bar)
-        late_by = to_ms(max(0, now.mono - slot.sealed_at))
-        return (LateBar(timestamp=timestamp, bar=bar, late_by_ms=late_by, action="dropped"),)
+            slot = self._life.open(bar.timestamp, now.mono, now)
+        held = slot.cells[index]
+        self._count(bar, index, held)
+        if held is not None:
+            slot.cells[index] = bar
+            return
+        slot.deliver(index, bar)
+        slot.arrived[index] = now.wall
+        if slot.first_at is None:
+            self._life.timing.note_first(slot, now)
+            if not slot.absent and self._admission.refuses_none(bar.timestamp, now):
+                slot.quick = bytes(slot.due)
 
-    def _passed_over(self, timestamp: WallMs, now: Instant) -> Slot:
-        """A timestamp that never opened, as if sealed together with the next one that did."""
-        slot = self._strays.get(timestamp)
-        if slot is None:
-            next_one = min((when for when in self._history if when > timestamp), default=None)
-            moment = now.mono if next_one is None else self._history[next_one].sealed_at
-            slot = Slot(timestamp, moment, moment, len(self.alignment.sources), 0)
-            self._strays[timestamp] = slot
-            _keep_newest(self._strays, self.spec.history)
-        return slot
-
-    def _remember(self, index: int, bar: Bar) -> None:
-        last = self._last[index]
-        if last is None or (last is not bar and last.timestamp <= bar.timestamp):
-            self._last = [*self._last]  # the list may be a released slot's own cells
-            self._last[index] = bar
-
-    # A slot's end
-
-    def _seal(self, slot: Slot, cause: Cause, now: MonoNs) -> Sequence[Outcome]:
-        slot.seal(cause, now)
-        timestamp = slot.timestamp
-        del self._open[timestamp], self._deadlines[timestamp]
-        self._sealed[timestamp] = slot
-        outcomes: list[Outcome] = []
-        while self._order and (ready := self._sealed.pop(self._order[0], None)) is not None:
-            del self._order[0]
-            outcomes.append(self._release(ready))
-        return outcomes
-
-    def _release(self, slot: Slot) -> SynchronizedBars | SyncSkipped:
-        """Every earlier slot is out: decide the cells that depend on them, and go."""
-        slot.move(Cause.RELEASE)
-        timestamp = slot.timestamp
-        self._settle_between(timestamp)
-        cells = slot.cells
-        previous = self._last
-        outcome: SynchronizedBars | SyncSkipped
-        if slot.waiting == 0 and self.alignment.due_count(timestamp) == len(cells):
-            self._last = cells
-            outcome = self._emit(slot, cells, "complete")
-        else:
-            self._last = [new or old for new, old in zip(cells, previous, strict=True)]
-            outcome = self._judge(slot, self._completed(slot, previous))
-        for index, bar in slot.late.items():
-            self._remember(index, bar)
-        self._released_through = timestamp
-        self._history[timestamp] = slot
-        _keep_newest(self._history, self.spec.history)
-        return outcome
-
-    def _settle_between(self, timestamp: WallMs) -> None:
-        for key in sorted(key for key in self._between if key[1] <= timestamp):
-            self._remember(key[0], self._between[key])
-
-    def _completed(self, slot: Slot, previous: Sequence[Bar | None]) -> list[Bar | None]:
-        """The slot's cells with the carried and filled ones put in."""
-        cells = list(slot.cells)
-        timestamp = slot.timestamp
-        for index, last in enumerate(previous):
-            if cells[index] is None and last is not None:
-                if self.alignment.is_due(index, timestamp):
-                    cells[index] = fill(self.spec.missing, last, timestamp, self.spec.max_age_ms)
-                else:
-                    cells[index] = aged(last, timestamp, "carried")
-        return cells
-
-    def _judge(self, slot: Slot, cells: Sequence[Bar | None]) -> SynchronizedBars | SyncSkipped:
-        whole = None not in cells
-        if all(cell is None for cell in cells):
-            return self._skip(slot, cells, "empty")
-        if self.spec.require_all and not whole:
-            return self._skip(slot, cells, "warmup" if self._warming_up() else "incomplete")
-        if slot.waiting == 0:
-            return self._emit(slot, cells, "complete")
-        return self._emit(slot, cells, "filled" if whole else "partial")
-
-    def _warming_up(self) -> bool:
-        """Whether a slower source has not had its first bar."""
-        slow = self.alignment.slow
-        return any(
-            last is None and timeframe is not None
-            for last, timeframe in zip(self._last, slow, strict=True)
-        )
-
-    def _emit(self, slot: Slot, cells: Sequence[Bar | None], status: Status) -> SynchronizedBars:
-        self._sets[status] += 1
-        sources = self.alignment.sources
-        if None in cells:
-            bars = {s: bar for s, bar in zip(sources, cells, strict=True) if bar is not None}
-        else:
-            bars = dict(zip(sources, cells, strict=True))  # type: ignore[arg-type]  # no None left
-        present, missing = self._present(cells)
-        return SynchronizedBars(
-            timestamp=slot.timestamp,
-            status=status,
-            bars=MappingProxyType(bars),
-            sources_present=present,
-            sources_missing=missing,
-            wait_ms=to_ms(slot.wait_ns),
-            loop_lag_ms=to_ms(slot.lag_ns),
-        )
-
-    def _skip(self, slot: Slot, cells: Sequence[Bar | None], reason: SkipReason) -> SyncSkipped:
-        self._skips[reason] += 1
-        present, missing = self._present(cells)
-        return SyncSkipped(
-            timestamp=slot.timestamp,
-            reason=reason,
-            sources_present=present,
-            sources_missing=missing,
-            wait_ms=to_ms(slot.wait_ns),
-        )
-
-    def _present(
-        self, cells: Iterable[Bar | None]
-    ) -> tuple[tuple[SourceId, ...], tuple[SourceId, ...]]:
-        """The sources whose cell is fresh or carried, and the others."""
-        present: list[SourceId] = []
-        missing: list[SourceId] = []
-        for source, cell in zip(self.alignment.sources, cells, strict=True):
-            there = cell is not None and cell.provenance in ("fresh", "carried")
-            (present if there else missing).append(source)
-        return tuple(present), tuple(missing)
-
-
-def _keep_newest(memory: dict[K, V], count: int) -> None:
-    """Forget the oldest entry where there are more than ``count``."""
-    if len(memory) > count:
-        del memory[next(iter(memory))]
+    def _place_late(self, bar: Bar, index: int, now: Instant) -> None:
+        slot = self._life.over(bar.timestamp)
+        held = self._memory.stray(index, bar.timestamp) if slot is None else slot.newest(index)
+        if held == bar or (held is None and self._life.last.bars[index] == bar):
+            self._counters.duplicate[index] += 1
+            return
+        self._counters.late[index] += 1
+        if slot is None or slot.state is State.RELEASED:
+            self._life.last.remember(index, bar)
+        self._life.out += self._life.lateness.take(bar, index, slot, now)
 
 
 def _shown(bar: Bar) -> str:

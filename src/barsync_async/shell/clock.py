@@ -26,6 +26,13 @@ class SystemClock:
             WallMs(time.time_ns() // NS_PER_MS),  # noqa: TID251 - this is the one place
         )
 
+    def slept_ns(self) -> int:
+        """How long the machine has slept since it was started; 0 where that cannot be known."""
+        if not hasattr(time, "CLOCK_BOOTTIME"):
+            return 0
+        mono = time.clock_gettime_ns(time.CLOCK_MONOTONIC)
+        return time.clock_gettime_ns(time.CLOCK_BOOTTIME) - mono
+
     def call_at(self, when: MonoNs, callback: Callable[[], None]) -> "Alarm":
         """Call ``callback`` once the monotonic clock shows ``when``."""
         return Alarm(self.now, when, callback, _LAST_STRETCH_NS)
@@ -34,11 +41,25 @@ class SystemClock:
 class VirtualClock:
     """The clock of a :class:`~barsync_async.shell.virtual_time.VirtualTimeLoop`.
 
-    The wall clock shows ``start`` at the loop's time 0 and runs with it.
+    The wall clock shows ``start`` at the loop's time 0 and runs with it, until it is moved.
     """
 
     def __init__(self, start: WallMs) -> None:
-        self._start = start
+        self._start: int = start
+        self._slept_ns = 0
+
+    def step(self, step_ms: int) -> None:
+        """Somebody sets the wall clock."""
+        self._start += step_ms
+
+    def sleep(self, slept_ms: int) -> None:
+        """The machine sleeps and wakes: the loop's time stood still meanwhile."""
+        self._start += slept_ms
+        self._slept_ns += slept_ms * NS_PER_MS
+
+    def slept_ns(self) -> int:
+        """How long the machine has slept."""
+        return self._slept_ns
 
     def now(self) -> Instant:
         """The present moment of the running loop."""

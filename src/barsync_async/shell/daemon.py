@@ -4,20 +4,23 @@ A clean stop closes each part after the one before it has handed on all that it 
 producers, then each container, then the outputs. So everything that was read is in the output.
 """
 
-from collections.abc import Iterator
-from contextlib import AsyncExitStack, contextmanager
+from contextlib import AsyncExitStack
 from random import Random
 
 import anyio
 import structlog
 from anyio.abc import TaskGroup
 
-from barsync_async.config import Config, FeedConfig
-from barsync_async.errors import OutputError
+from barsync_async.config import Config
 from barsync_async.messages import EventType
 from barsync_async.ports import Arrival, Clock, Connector
 from barsync_async.shell.components.registry import build_containers
 from barsync_async.shell.components.synchronizer import BarSynchronizer
+from barsync_async.shell.connections import (
+    ConnectionPlan,
+    expected_sources,
+    plan_connections,
+)
 from barsync_async.shell.feed import Feed
 from barsync_async.shell.groups import one_error
 from barsync_async.shell.intake import Inbox, Intake
@@ -51,50 +54,31 @@ class Daemon:
         self._connector = connector
         self._intake = intake
         self._rng = rng
-        self.containers = build_containers(config, clock=clock, intake=intake)
+        plans = plan_connections(config)
+        self.containers = build_containers(config, clock=clock, intake=intake, connections=plans)
         self._producers: dict[str, Producer] = {}
-        self._feeds = [
-            feed for name, table in config.feeds.items() for feed in self._make_feeds(name, table)
-        ]
+        self._feeds = [self._make_feed(plan) for plan in plans]
+        _warn_of_unused(config)
         buses = [container.event_bus for container in self.containers]
         self._outputs = [
             Output(make_sink(name, table), buses, [EventType(each) for each in table.events])
             for name, table in config.outputs.items()
         ]
 
-    def _make_feeds(self, name: str, table: FeedConfig) -> Iterator[Feed]:
-        """One feed for every ``max_sources`` of its sources."""
-        codec = CODECS[table.venue]
-        sources = self._wanted(name, table)
-        producers = {source: self._producer(source, {source}) for source in sources}
-        rejects = self._producer(f"{name}.rejects", set(sources))
-        starts = range(0, len(sources), codec.max_sources)  # none for no source
-        for number, start in enumerate(starts, 1):
-            yield Feed(
-                name if len(starts) == 1 else f"{name}.{number}",
-                codec,
-                sources[start : start + codec.max_sources],
-                table.url,
-                connector=self._connector,
-                producers=producers,
-                rejects=rejects,
-                clock=self._clock,
-                intake=self._intake,
-                rng=self._rng,
-            )
-
-    def _wanted(self, name: str, table: FeedConfig) -> list[SourceId]:
-        """The feed's sources that some container expects; the others are not subscribed."""
-        expected = {
-            source
-            for container in self.containers
-            for synchronizer in container.find(BarSynchronizer)
-            for source in synchronizer.expected_sources
-        }
-        unused = [source for source in table.sources if source not in expected]
-        if unused:
-            log.warning("not subscribed: no container expects them", feed=name, sources=unused)
-        return [SourceId(source) for source in table.sources if source in expected]
+    def _make_feed(self, plan: ConnectionPlan) -> Feed:
+        producers = {source: self._producer(source, {source}) for source in plan.sources}
+        return Feed(
+            plan.name,
+            CODECS[plan.venue],
+            plan.sources,
+            plan.url,
+            connector=self._connector,
+            producers=producers,
+            events=self._producer(f"events of {plan.name}", set(plan.sources)),
+            clock=self._clock,
+            intake=self._intake,
+            rng=self._rng,
+        )
 
     def _producer(self, name: str, sources: set[SourceId]) -> Producer:
         """What arrives goes to every synchronizer that expects one of ``sources``."""
@@ -112,7 +96,7 @@ class Daemon:
         Raises:
             OutputError: an output cannot be written. Nothing is drained then.
         """
-        with one_error(), _one_failed_output():
+        with one_error():
             async with AsyncExitStack() as opened, anyio.create_task_group() as everything:
                 for output in self._outputs:
                     await output.open()
@@ -167,22 +151,15 @@ class Daemon:
                 )
 
 
+def _warn_of_unused(config: Config) -> None:
+    wanted = expected_sources(config)
+    for name, table in config.feeds.items():
+        unused = [source for source in table.sources if source not in wanted]
+        if unused:
+            log.warning("not subscribed: no container expects them", feed=name, sources=unused)
+
+
 async def _close(output: Output) -> None:
     """What was written is made durable though the daemon itself is cancelled."""
     with anyio.CancelScope(shield=True):
         await output.close()
-
-
-@contextmanager
-def _one_failed_output() -> Iterator[None]:
-    """Of outputs that fail in the same moment, as on a full disk, the first is raised."""
-    try:
-        yield
-    except BaseExceptionGroup as group:
-        failed, others = group.split(OutputError)
-        if failed is None or others is not None:
-            raise
-        error: BaseException = failed
-        while isinstance(error, BaseExceptionGroup):
-            error = error.exceptions[0]
-        raise error from None

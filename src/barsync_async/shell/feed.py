@@ -14,6 +14,7 @@ from barsync_async.ports import (
     Arrival,
     Clock,
     Connection,
+    ConnectionChange,
     Connector,
     VenueCodec,
     VenueSession,
@@ -47,7 +48,7 @@ class Feed:
         sources: what to subscribe, at most ``codec.max_sources``.
         url: where; None for the venue's public endpoint.
         producers: the next stop of each source's bars.
-        rejects: the next stop of what is no bar.
+        events: the next stop of what is no bar: rejections, and changes of the connection.
     """
 
     def __init__(
@@ -59,7 +60,7 @@ class Feed:
         *,
         connector: Connector,
         producers: Mapping[SourceId, Producer],
-        rejects: Producer,
+        events: Producer,
         clock: Clock,
         intake: Intake,
         rng: Random,
@@ -74,7 +75,7 @@ class Feed:
             for source in sources
             for symbol, _, timeframe in [source.rpartition("_")]
         }
-        self._rejects = rejects
+        self._events = events
         self._clock = clock
         self._intake = intake
         self._rng = rng
@@ -92,12 +93,10 @@ class Feed:
             try:
                 await self._connect_and_read(session)
             except ConnectionRefused as error:
+                if isinstance(error, OversizedFrame):
+                    await self._tell(Rejection("oversized", error.detail), self._clock.now())
                 if self._stopping.is_set():
                     return
-                if isinstance(error, OversizedFrame):
-                    sorted_out: dict[Producer, list[Arrival]] = {}
-                    self._sort(Rejection("oversized", error.detail), self._clock.now(), sorted_out)
-                    await self._rejects.offer(sorted_out[self._rejects])
                 await self._back_off(error)
 
     async def stop(self) -> None:
@@ -116,6 +115,7 @@ class Feed:
         opened = self._clock.now().mono
         self._log.info("connected", url=session.url, sources=len(self._sources))
         try:
+            await self._tell(ConnectionChange(up=True), self._clock.now())
             if self._stopping.is_set():  # stop() came while the connection was being made
                 await connection.close()
             await self._serve(connection, session)
@@ -125,6 +125,8 @@ class Feed:
                 self._failures = 0
             with anyio.CancelScope(shield=True):
                 await connection.close()
+                if not self._stopping.is_set():
+                    await self._tell(ConnectionChange(up=False), self._clock.now())
 
     async def _connect(self, url: str) -> Connection | None:
         """A new connection; None where :meth:`stop` came first.
@@ -181,18 +183,30 @@ class Feed:
                 self._intake.leave(frame.at)
             await checkpoint()  # frames that wait already are given out without a pause
 
-    def _sort(self, item: Received, at: Instant, sorted_out: dict[Producer, list[Arrival]]) -> None:
+    def _sort(
+        self,
+        item: Received | ConnectionChange,
+        at: Instant,
+        sorted_out: dict[Producer, list[Arrival]],
+    ) -> None:
         """Put ``item`` to what goes to the same producer, or note it."""
         if type(item) is Bar:
             producer = self._routes[item.symbol, item.timeframe]
         elif type(item) is Rejection:
             self._log.warning("rejected", reason=item.reason, detail=item.detail)
-            producer = self._rejects
+            producer = self._events
+        elif isinstance(item, ConnectionChange):
+            producer = self._events
         else:
             self._note(item)
             return
         self._order += 1
         sorted_out.setdefault(producer, []).append(Arrival(at, self.name, self._order, item))
+
+    async def _tell(self, item: Rejection | ConnectionChange, at: Instant) -> None:
+        sorted_out: dict[Producer, list[Arrival]] = {}
+        self._sort(item, at, sorted_out)
+        await self._events.offer(sorted_out[self._events])
 
     def _note(self, item: Received) -> None:
         match item:

@@ -5,7 +5,7 @@ mistakes at once and gives typed values; it opens no file.
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
@@ -19,18 +19,16 @@ from pydantic import (
     ValidationInfo,
     field_validator,
 )
-from pydantic_core import ErrorDetails
 
 from barsync_async.errors import ConfigError, Mistake
+from barsync_async.mistakes import key_path, mistake, shown
 from barsync_async.simulation.delay import DELAY_KINDS, ConstantDelay, DelayModel
 from barsync_async.simulation.grid import stream_name, venue_grid
 from barsync_async.units import MAX_WALL_MS, SourceId, split_source
 
 _SYMBOL = re.compile(r"[A-Za-z0-9][A-Za-z0-9./_-]{0,31}")
-_BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
 _LISTEN = re.compile(r"(?P<host>\[[0-9A-Fa-f:.]+\]|[^\s:\[\]/]+):(?P<port>\d{1,5})")
 _MAX_PORT = 65_535
-_SHOWN_LENGTH = 80
 
 
 def _source(value: str) -> str:
@@ -165,7 +163,11 @@ def parse_scenario(document: Mapping[str, Any], origin: str) -> Scenario:
     try:
         scenario = Scenario.model_validate(document)
     except ValidationError as error:
-        own = [_mistake(detail) for detail in error.errors(include_url=False)]
+        kinds = f"needs kind, one of {' '.join(DELAY_KINDS)}"
+        own = [
+            mistake(detail, tuple(_keys(detail["loc"])), kinds)
+            for detail in error.errors(include_url=False)
+        ]
         raise ConfigError(origin, [*own, *mistakes]) from None
     if mistakes:
         raise ConfigError(origin, mistakes)
@@ -180,8 +182,8 @@ def _cross_mistakes(document: Mapping[str, Any]) -> Iterator[Mistake]:
     symbols = {split_source(source)[0] for source in sources}
     for symbol, price in _table(_table(document, "market"), "start_prices").items():
         if symbol not in symbols:
-            path = _path(("market", "start_prices", symbol))
-            yield Mistake(path, _text(price), "no source has this symbol")
+            path = key_path(("market", "start_prices", symbol))
+            yield Mistake(path, shown(price), "no source has this symbol")
     start = _table(document, "venue").get("start")
     if start is not None:
         yield from _off_grid(start, sources)
@@ -195,7 +197,7 @@ def _off_grid(start: Any, sources: Sequence[str]) -> Iterator[Mistake]:
         return
     if not grid.closes_at(moment):
         expected = f"no bar closes then; the next one closes at {grid.next_close(moment)}"
-        yield Mistake("venue.start", _text(start), expected)
+        yield Mistake("venue.start", shown(start), expected)
 
 
 class _Start(_Table):
@@ -215,11 +217,6 @@ def _is_source(key: Any) -> bool:
     return True
 
 
-def _mistake(detail: ErrorDetails) -> Mistake:
-    value = "" if detail["type"] == "missing" else _text(detail["input"])
-    return Mistake(_path(_keys(detail["loc"])), value, _expected(detail))
-
-
 def _keys(location: Sequence[str | int]) -> Iterator[str | int]:
     """Without what pydantic adds: which kind of delay it tried, that a key itself is wrong."""
     before: str | int = ""
@@ -227,25 +224,3 @@ def _keys(location: Sequence[str | int]) -> Iterator[str | int]:
         if not (key == "[key]" or (before == "delay" and key in DELAY_KINDS)):
             yield key
         before = key
-
-
-def _path(keys: Iterable[str | int]) -> str:
-    """``("sources", "SPY_1s", "loss")`` -> ``sources.SPY_1s.loss``, quoted where TOML quotes."""
-    names = (str(key) for key in keys)
-    return ".".join(name if _BARE_KEY.fullmatch(name) else f'"{name}"' for name in names)
-
-
-def _text(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= _SHOWN_LENGTH else f"{text[: _SHOWN_LENGTH - 3]}..."
-
-
-def _expected(detail: ErrorDetails) -> str:
-    match detail["type"]:
-        case "extra_forbidden":
-            return "no such key"
-        case "missing":
-            return "is required"
-        case "union_tag_invalid" | "union_tag_not_found":
-            return f"needs kind, one of {' '.join(DELAY_KINDS)}"
-    return detail["msg"].removeprefix("Value error, ").removeprefix("Input ")

@@ -1,18 +1,28 @@
 """From the tables of a config to containers with their components."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from barsync_async.config import Config, ContainerConfig, parsed_component_config
+from barsync_async.config import (
+    BarSynchronizerConfig,
+    ComponentConfig,
+    Config,
+    ContainerConfig,
+    parsed_component_config,
+)
 from barsync_async.errors import ComponentError, ConfigError, Mistake
+from barsync_async.mistakes import key_path
 from barsync_async.plugins import load_class, make
 from barsync_async.ports import Clock
+from barsync_async.shell.calendars import load_calendars
 from barsync_async.shell.components.feature_calculator import MultiSymbolFeatureCalculator
 from barsync_async.shell.components.portfolio import Portfolio
 from barsync_async.shell.components.strategy_runner import StrategyRunner
 from barsync_async.shell.components.synchronizer import BarSynchronizer
+from barsync_async.shell.connections import ConnectionPlan
 from barsync_async.shell.container import Container, ContainerRole
 from barsync_async.shell.intake import Intake
+from barsync_async.units import SourceId
 
 COMPONENTS: Mapping[str, Callable[..., Any]] = {
     "BarSynchronizer": BarSynchronizer,
@@ -23,38 +33,76 @@ COMPONENTS: Mapping[str, Callable[..., Any]] = {
 """The registered component types."""
 
 
-def build_containers(config: Config, *, clock: Clock, intake: Intake) -> list[Container]:
+def build_containers(
+    config: Config,
+    *,
+    clock: Clock,
+    intake: Intake,
+    connections: Sequence[ConnectionPlan] = (),
+) -> list[Container]:
     """Every container that ``config`` names, with its components initialized.
+
+    Args:
+        config: the file.
+        clock: the one all of them go by.
+        intake: the one that the connections count their reads in.
+        connections: which of them carries which source, for what a later bar proves.
 
     Raises:
         ConfigError: components cannot be made as configured; it names all of them.
     """
-    mistakes: list[Mistake] = []
-    containers = [
-        _build(name, table, clock, intake, mistakes) for name, table in config.containers.items()
-    ]
-    if mistakes:
-        raise ConfigError(config.origin, mistakes)
+    maker = _Maker(clock, intake, connections)
+    containers = [maker.container(name, table) for name, table in config.containers.items()]
+    if maker.mistakes:
+        raise ConfigError(config.origin, maker.mistakes)
     return containers
 
 
-def _build(
-    name: str, table: ContainerConfig, clock: Clock, intake: Intake, mistakes: list[Mistake]
-) -> Container:
-    container = Container(name, ContainerRole(table.role), clock=clock)
-    for key, component in table.components.items():
-        try:
-            made = _make(component.type, component.config)
-            if isinstance(made, BarSynchronizer):
-                made.intake = intake
-            container.add_component(key, made)
-        except (ValueError, ComponentError) as error:
-            path = f"containers.{name}.components.{key}"
-            mistakes.append(Mistake(path, component.type, str(error)))
-    return container
+class _Maker:
+    """Makes containers, and gathers what is wrong on the way."""
 
+    def __init__(self, clock: Clock, intake: Intake, connections: Sequence[ConnectionPlan]) -> None:
+        self._clock = clock
+        self._intake = intake
+        self._connections = connections
+        self.mistakes: list[Mistake] = []
 
-def _make(kind: str, config: Mapping[str, Any]) -> Any:
-    if kind in COMPONENTS:
-        return make(kind, COMPONENTS[kind], parsed_component_config(kind, config))
-    return make(kind, load_class(kind), config)
+    def container(self, name: str, table: ContainerConfig) -> Container:
+        container = Container(name, ContainerRole(table.role), clock=self._clock)
+        for key, component in table.components.items():
+            try:
+                container.add_component(key, self._component(component))
+            except (ValueError, ComponentError) as error:
+                path = key_path(("containers", name, "components", key))
+                self.mistakes.append(Mistake(path, component.type, str(error)))
+        return container
+
+    def _component(self, table: ComponentConfig) -> Any:
+        if table.type not in COMPONENTS:
+            return make(table.type, load_class(table.type), table.config)
+        parameters = parsed_component_config(table.type, table.config)
+        if table.type == "BarSynchronizer":
+            return self._synchronizer(parameters)
+        return make(table.type, COMPONENTS[table.type], parameters)
+
+    def _synchronizer(self, parameters: dict[str, Any]) -> BarSynchronizer:
+        parameters.pop("allow_lookahead", None)  # looked at when the config was parsed
+        expected = frozenset(map(SourceId, parameters["expected_sources"]))
+        calendars = BarSynchronizerConfig.model_validate(parameters).calendars
+        if calendars:
+            now = self._clock.now().wall
+            parameters["calendars"] = load_calendars(calendars, expected, now)
+        parameters["feeds"] = self._carriers(expected)
+        parameters["unordered_feeds"] = frozenset(
+            each.name for each in self._connections if not each.in_order
+        )
+        synchronizer: BarSynchronizer = make("BarSynchronizer", BarSynchronizer, parameters)
+        synchronizer.intake = self._intake
+        return synchronizer
+
+    def _carriers(self, expected: frozenset[SourceId]) -> dict[SourceId, tuple[str, ...]]:
+        carriers: dict[SourceId, tuple[str, ...]] = {}
+        for each in self._connections:
+            for source in expected.intersection(each.sources):
+                carriers[source] = (*carriers.get(source, ()), each.name)
+        return carriers

@@ -2,20 +2,25 @@
 
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
+from operator import itemgetter
+from typing import Any
 
-from barsync_async.core.missing import MissingPolicy
-from barsync_async.core.statistics import Statistics
-from barsync_async.core.synchronizer import Outcome, Synchronizer, SynchronizerSpec
+from barsync_async.core.spec import SynchronizerSpec
+from barsync_async.core.statistics import SourceStatistics, Statistics
+from barsync_async.core.synchronizer import Outcome, Synchronizer
 from barsync_async.messages import (
     Bar,
     BarRejected,
+    ClockStep,
     Event,
     EventType,
     LateBar,
+    SourceStatus,
     SynchronizedBars,
     SyncSkipped,
 )
-from barsync_async.ports import Arrival, TimerHandle
+from barsync_async.ports import Arrival, ConnectionChange, TimerHandle
+from barsync_async.shell.clock_watch import ClockWatch
 from barsync_async.shell.container import Container
 from barsync_async.shell.intake import PATIENCE_NS, Inbox, Intake
 from barsync_async.units import MonoNs, SourceId, WallMs
@@ -26,7 +31,13 @@ _EVENT_TYPES = {
     SyncSkipped: EventType.SYNC_SKIPPED,
     LateBar: EventType.LATE_BAR,
     BarRejected: EventType.BAR_REJECTED,
+    SourceStatus: EventType.SOURCE_STATUS,
+    ClockStep: EventType.CLOCK_STEP,
 }
+
+
+_HEARTBEAT_NS = 1_000_000_000
+_WIRE_ORDER = itemgetter(0, 1, 2)  # moment, feed, place on its wire
 
 
 class BarSynchronizer:
@@ -36,16 +47,12 @@ class BarSynchronizer:
         expected_sources: names like ``SPY_1m``.
         timeout_ms: from the arrival of a timestamp's first bar to its deadline.
         require_all: publish only sets in which every source has a cell, else SYNC_SKIPPED.
-        missing: ``skip`` leaves the cell of a source that did not deliver empty, ``last_known``
-            fills it with the source's last bar.
-        max_age_ms: the oldest bar that ``last_known`` fills with; None for any.
-        max_future_ms: how far beyond the wall clock plus one interval a feed's bar may lie.
-        max_open: how many timestamps may be open at once.
-        history: how many published sets are remembered, to tell duplicates from late bars.
         inbox: how many bars may wait for the synchronizer before the sockets are read no more.
+        options: any other field of :class:`~barsync_async.core.spec.SynchronizerSpec`.
 
     Raises:
         ValueError: a source's name is not ``SYMBOL_TIMEFRAME``, or there is none.
+        TypeError: there is no such option.
     """
 
     def __init__(
@@ -54,28 +61,21 @@ class BarSynchronizer:
         timeout_ms: float = 100,
         require_all: bool = True,
         *,
-        missing: MissingPolicy = "skip",
-        max_age_ms: int | None = None,
-        max_future_ms: int = 1_000,
-        max_open: int = 64,
-        history: int = 256,
         inbox: int = 65_536,
+        **options: Any,
     ) -> None:
         self.expected_sources = frozenset(SourceId(source) for source in expected_sources)
-        spec = SynchronizerSpec(
+        self.spec = SynchronizerSpec(
             expected_sources=self.expected_sources,
             timeout_ms=timeout_ms,
             require_all=require_all,
-            missing=missing,
-            max_age_ms=max_age_ms,
-            max_future_ms=max_future_ms,
-            max_open=max_open,
-            history=history,
+            **options,
         )
-        self._core = Synchronizer(spec)
+        self._core = Synchronizer(self.spec)
         self._timers: dict[WallMs, tuple[MonoNs, TimerHandle]] = {}
         self.inbox: Inbox[Arrival] = Inbox(inbox)
         self.intake = Intake()
+        self._heartbeat: TimerHandle | None = None
         self._finished = asyncio.Event()
 
     @property
@@ -87,6 +87,10 @@ class BarSynchronizer:
         """What was counted so far."""
         return self._core.statistics()
 
+    def source_statistics(self) -> Mapping[SourceId, SourceStatistics]:
+        """What was counted so far of each source."""
+        return self._core.source_statistics()
+
     def initialize(self, container: Container) -> None:
         """Listen for BAR events."""
         self._clock = container.clock
@@ -94,7 +98,8 @@ class BarSynchronizer:
         self._bus.subscribe(EventType.BAR, self._on_bar_event)
 
     def start(self) -> None:
-        """Nothing to do before the first bar."""
+        """The stream begins."""
+        self._core.on_start(self._clock.now())
 
     def _on_bar_event(self, event: Event) -> None:
         """A bar that the program itself published: decided at once, with or without a loop."""
@@ -105,11 +110,16 @@ class BarSynchronizer:
 
     async def run(self) -> None:
         """Work until :meth:`stop`; then seal what is open."""
+        watch = ClockWatch(self._clock)
+        self._set_timers()
+        self._beat()
         while not self.inbox.finished:
             await self.inbox.wait()
-            await self._step()
+            await self._step(watch)
         self._publish(self._core.on_end(self._clock.now()))
         self._set_timers()
+        if self._heartbeat is not None:
+            self._heartbeat.cancel()
         self._finished.set()
 
     async def stop(self) -> None:
@@ -117,8 +127,9 @@ class BarSynchronizer:
         self.inbox.close()
         await self._finished.wait()
 
-    async def _step(self) -> None:
+    async def _step(self, watch: ClockWatch) -> None:
         """Take in all that has been read, then seal what was due before that."""
+        self._look_at(watch)
         asked = self._clock.now().mono
         due = [timestamp for timestamp, when in self._core.deadlines.items() if when <= asked]
         if due:
@@ -142,27 +153,52 @@ class BarSynchronizer:
             self._take_in(self.inbox.take())
 
     def _take_in(self, arrivals: list[Arrival]) -> None:
-        arrivals.sort()
+        arrivals.sort(key=_WIRE_ORDER)
         on_bar = self._core.on_bar
         for at, feed, _, item in arrivals:
-            if isinstance(item, Rejection):
+            if type(item) is Bar:
+                if outcomes := on_bar(item, at, feed):
+                    self._publish(outcomes)
+            elif isinstance(item, Rejection):
                 self._publish(self._core.on_rejected(item.reason, feed, item.detail, at))
-            elif outcomes := on_bar(item, at, feed):
-                self._publish(outcomes)
+            elif isinstance(item, ConnectionChange):
+                self._publish(self._core.on_connection(feed, up=item.up, now=at))
+
+    def _look_at(self, watch: ClockWatch) -> None:
+        now = self._clock.now()
+        moved = watch.look(now)
+        if moved is not None:
+            step_ms, cause = moved
+            self._publish(self._core.on_clock_step(step_ms, cause, now))
+
+    def _beat(self) -> None:
+        """Look at the clock every second at least: deadlines may depend on the wall's."""
+        self.inbox.wake()
+        if self.spec.deadline_from == "close":
+            when = MonoNs(self._clock.now().mono + _HEARTBEAT_NS)
+            self._heartbeat = self._clock.call_at(when, self._beat)
 
     def _publish(self, outcomes: Sequence[Outcome]) -> None:
         for outcome in outcomes:
-            self._bus.publish(Event(_EVENT_TYPES[type(outcome)], outcome))
+            self._bus.publish(Event(_event_type(outcome), outcome))
 
     def _set_timers(self) -> None:
-        """One timer per open timestamp, none besides."""
-        deadlines = self._core.deadlines
+        """One timer per open timestamp, none besides. One that is due is set again, for it may have
+        fired for what went before: a slot's opening, of which the deadline is now the same moment.
+        """
+        deadlines, now = self._core.deadlines, self._clock.now().mono
         for timestamp in [*self._timers]:
             when, timer = self._timers[timestamp]
-            if deadlines.get(timestamp) != when:
+            if deadlines.get(timestamp) != when or when <= now:
                 timer.cancel()
                 del self._timers[timestamp]
         for timestamp, when in deadlines.items():
             if timestamp not in self._timers:
                 timer = self._clock.call_at(when, self.inbox.wake)
                 self._timers[timestamp] = (when, timer)
+
+
+def _event_type(outcome: Outcome) -> EventType:
+    if isinstance(outcome, SynchronizedBars) and outcome.revision:
+        return EventType.SYNCHRONIZED_BARS_REVISED
+    return _EVENT_TYPES[type(outcome)]

@@ -9,12 +9,14 @@ from typing import TextIO
 from barsync_async.errors import OutputError
 from barsync_async.messages import (
     BarRejected,
+    ClockStep,
     Event,
     Features,
     Gap,
     LateBar,
     PortfolioUpdate,
     Signal,
+    SourceStatus,
     StrategyFault,
     SynchronizedBars,
     SyncSkipped,
@@ -61,10 +63,12 @@ def render(event: Event, *, colour: bool = False) -> str:
     return f"{moment:%H:%M:%S} {shown} {text}"
 
 
-def _describe(event: Event) -> tuple[str, str]:  # noqa: PLR0911 - a table, one line a type
+def _describe(event: Event) -> tuple[str, str]:  # noqa: C901, PLR0911 - a table, one line a type
     match event.payload:
-        case SynchronizedBars() as bars:
+        case SynchronizedBars(revision=0) as bars:
             return bars.status, _set(bars)
+        case SynchronizedBars() as bars:
+            return "REVISED", f"no. {bars.revision}, {bars.status}: {_set(bars)}"
         case SyncSkipped() as skipped:
             return "SKIPPED", (
                 f"{skipped.reason}, missing {' '.join(skipped.sources_missing)}, "
@@ -72,6 +76,10 @@ def _describe(event: Event) -> tuple[str, str]:  # noqa: PLR0911 - a table, one 
             )
         case LateBar() as late:
             return "LATE", f"{late.bar.source} by {late.late_by_ms:.1f} ms, {late.action}"
+        case SourceStatus() as changed:
+            return "SOURCE", f"{changed.source} is {changed.status}"
+        case ClockStep() as step:
+            return "CLOCK", f"moved by {step.step_ms:+,.0f} ms ({step.cause})"
         case BarRejected() as rejected:
             return "REJECTED", f"{rejected.reason} from {rejected.feed}: {rejected.detail}"
         case Features() as features:

@@ -1,0 +1,146 @@
+"""What is wrong in a config: each table by itself, and what only several together tell.
+
+The document may hold anything at all; nothing here assumes more of it than it has looked at.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from pydantic import ValidationError
+
+from barsync_async.config.tables import CALENDAR_KINDS, COMPONENT_CONFIGS, OUTPUT_TYPES
+from barsync_async.errors import Mistake
+from barsync_async.mistakes import key_path, mistake
+from barsync_async.units import SourceId, split_source
+from barsync_async.venues import CODECS
+
+
+def told(error: ValidationError, prefix: tuple[str | int, ...]) -> Iterator[Mistake]:
+    """What pydantic found wrong in the table at ``prefix``."""
+    for detail in error.errors(include_url=False):
+        keys = _without_tags((*prefix, *detail["loc"]))
+        yield mistake(detail, keys, f"needs type, one of {' '.join(OUTPUT_TYPES)}")
+
+
+def _without_tags(keys: Sequence[str | int]) -> Sequence[str | int]:
+    """Without what pydantic puts in to say which member of a union it tried."""
+    if keys[0] == "outputs":
+        return (*keys[:2], *keys[3:])
+    return [
+        key
+        for place, key in enumerate(keys)
+        if not (_is_member(keys, place) or _is_calendar_kind(keys, place))
+    ]
+
+
+def _is_member(keys: Sequence[str | int], place: int) -> bool:
+    """Of a list's item: a name or a table."""
+    return isinstance(keys[place - 1], int) and keys[place] in ("str", "dict[str,any]")
+
+
+def _is_calendar_kind(keys: Sequence[str | int], place: int) -> bool:
+    is_after = place >= 2 and keys[place - 2] == "calendars"  # noqa: PLR2004 - two keys on
+    return is_after and keys[place] in CALENDAR_KINDS
+
+
+def _items(value: Any) -> Iterator[tuple[str, Any]]:
+    """The items of what should be a table, and nothing of what is none."""
+    if isinstance(value, Mapping):
+        yield from value.items()
+
+
+def _components(document: Mapping[str, Any]) -> Iterator[tuple[tuple[str, ...], Any]]:
+    for name, container in _items(document.get("containers")):
+        for component, table in _items(dict(_items(container)).get("components")):
+            yield ("containers", name, "components", component), dict(_items(table))
+
+
+def component_mistakes(document: Mapping[str, Any]) -> Iterator[Mistake]:
+    """Component types that do not exist, and what is wrong in the others' ``config``."""
+    for path, table in _components(document):
+        kind = table.get("type")
+        model = COMPONENT_CONFIGS.get(kind) if isinstance(kind, str) else None
+        config = table.get("config", {})
+        if model is not None and isinstance(config, Mapping):
+            try:
+                model.model_validate(config)
+            except ValidationError as error:
+                yield from told(error, (*path, "config"))
+        elif model is None and isinstance(kind, str) and ":" not in kind:
+            known = " ".join(COMPONENT_CONFIGS)
+            expected = f"expected one of {known}, or package.module:Class"
+            yield Mistake(key_path((*path, "type")), repr(kind), expected)
+
+
+def feed_mistakes(document: Mapping[str, Any]) -> Iterator[Mistake]:
+    """Venues that do not exist, and sources that they do not have or that stand twice."""
+    streams: dict[tuple[str, str], str] = {}
+    for name, feed in _items(document.get("feeds")):
+        table = dict(_items(feed))
+        venue = table.get("venue")
+        codec = CODECS.get(venue) if isinstance(venue, str) else None
+        if codec is None and isinstance(venue, str):
+            expected = f"expected one of {' '.join(CODECS)}"
+            yield Mistake(key_path(("feeds", name, "venue")), repr(venue), expected)
+        for index, source in _sources(table.get("sources")):
+            path = key_path(("feeds", name, "sources", index))
+            if codec is not None and (why := codec.supports(source, table.get("url"))):
+                yield Mistake(path, repr(source), why)
+                continue
+            stream = source if codec is None else codec.stream(source)
+            twin = streams.setdefault((name, stream), path)
+            if twin != path:
+                yield Mistake(path, repr(source), f"is the same stream as {twin}")
+
+
+def lookahead_mistakes(document: Mapping[str, Any]) -> Iterator[Mistake]:
+    """Interpolation, which looks ahead, in a container that trades."""
+    for name, container in _items(document.get("containers")):
+        tables = dict(_items(dict(_items(container)).get("components")))
+        kinds = [dict(_items(table)).get("type") for table in tables.values()]
+        for component, table in tables.items():
+            config = dict(_items(dict(_items(table)).get("config")))
+            looks_ahead = config.get("missing") == "interpolate"
+            if (
+                looks_ahead
+                and "StrategyRunner" in kinds
+                and config.get("allow_lookahead") is not True
+            ):
+                keys = ("containers", name, "components", component, "config", "missing")
+                expected = (
+                    "looks ahead, and the container has strategies: "
+                    "set allow_lookahead = true if that is meant"
+                )
+                yield Mistake(key_path(keys), "'interpolate'", expected)
+
+
+def source_mistakes(document: Mapping[str, Any]) -> Iterator[Mistake]:
+    """Expected sources that no feed provides."""
+    provided = {
+        source
+        for _, feed in _items(document.get("feeds"))
+        for _, source in _sources(dict(_items(feed)).get("sources"))
+    }
+    for path, table in _components(document):
+        if table.get("type") == "BarSynchronizer":
+            expected = dict(_items(table.get("config"))).get("expected_sources")
+            for index, source in _sources(expected):
+                if source not in provided:
+                    where = key_path((*path, "config", "expected_sources", index))
+                    yield Mistake(where, repr(source), "no feed has this source")
+
+
+def _sources(value: Any) -> Iterator[tuple[int, SourceId]]:
+    """The well-formed source names in what should be a list of them, with their places."""
+    if isinstance(value, list):
+        for index, each in enumerate(value):
+            if isinstance(each, str) and _is_source(each):
+                yield index, SourceId(each)
+
+
+def _is_source(text: str) -> bool:
+    try:
+        split_source(text)
+    except ValueError:
+        return False
+    return True

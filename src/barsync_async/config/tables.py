@@ -1,0 +1,260 @@
+"""The tables that a config file may have."""
+
+import re
+from collections.abc import Mapping
+from datetime import date, time
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Discriminator,
+    Field,
+    PrivateAttr,
+    Tag,
+)
+
+from barsync_async.features import parse_indicators
+from barsync_async.messages import EventType
+from barsync_async.strategy_choice import check_strategy
+from barsync_async.units import split_source
+
+_TIME = re.compile(r"\d\d:\d\d")
+_NO_SPACE = re.compile(r"[!-~]+")
+
+
+def _source(value: str) -> str:
+    split_source(value)
+    return value
+
+
+SourceName = Annotated[str, AfterValidator(_source)]
+Milliseconds = Annotated[float, Field(gt=0, le=86_400_000, allow_inf_nan=False)]
+Count = Annotated[int, Field(ge=1, le=10_000_000)]
+
+OUTPUT_EVENTS = tuple(each for each in EventType if each not in (EventType.BAR, EventType.GAP))
+
+
+def _event_type(value: str) -> str:
+    if value not in OUTPUT_EVENTS:
+        raise ValueError(f"expected one of {' '.join(OUTPUT_EVENTS)}")
+    return value
+
+
+EventNames = Annotated[list[Annotated[str, AfterValidator(_event_type)]], Field(min_length=1)]
+
+
+def _url(value: str) -> str:
+    try:
+        parts = urlsplit(value)
+        good = parts.scheme in ("ws", "wss") and parts.hostname and parts.port != 0
+    except ValueError:  # a bracket without its twin, a port beyond 65535
+        good = False
+    if not good or not _NO_SPACE.fullmatch(value):
+        raise ValueError("expected ws://HOST or wss://HOST, a port and a path if you like")
+    return value
+
+
+def _indicator(value: str | dict[str, Any]) -> str | dict[str, Any]:
+    parse_indicators([value])
+    return value
+
+
+Indicator = Annotated[str | dict[str, Any], AfterValidator(_indicator)]
+
+
+def _strategy(value: str | dict[str, Any]) -> str | dict[str, Any]:
+    check_strategy(value)
+    return value
+
+
+StrategyTable = Annotated[str | dict[str, Any], AfterValidator(_strategy)]
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class ServiceConfig(_Table):
+    """``[service]``: the daemon itself."""
+
+    name: Annotated[str, Field(min_length=1)] = "barsync"
+    log_format: Literal["console", "json"] = "console"
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+
+
+class FeedConfig(_Table):
+    """``[feeds.NAME]``: one venue's sources; no ``url`` means the venue's public endpoint."""
+
+    venue: str
+    url: Annotated[str, AfterValidator(_url)] | None = None
+    sources: Annotated[list[SourceName], Field(min_length=1)]
+    in_order: bool = True
+
+
+class ComponentConfig(_Table):
+    """``[containers.NAME.components.NAME]``: a registered type or ``package.module:Class``."""
+
+    type: str
+    config: dict[str, Any] = {}
+
+
+class ContainerConfig(_Table):
+    """``[containers.NAME]``."""
+
+    role: Literal["processor"] = "processor"
+    components: Annotated[dict[str, ComponentConfig], Field(min_length=1)]
+
+
+class JsonlConfig(_Table):
+    """``[outputs.NAME]`` with ``type = "jsonl"``; path ``-`` is standard output."""
+
+    type: Literal["jsonl"]
+    path: Annotated[str, Field(min_length=1)]
+    events: EventNames = list(OUTPUT_EVENTS)
+
+
+class ConsoleConfig(_Table):
+    """``[outputs.NAME]`` with ``type = "console"``: lines for a person, on standard output."""
+
+    type: Literal["console"]
+    events: EventNames = list(OUTPUT_EVENTS)
+
+
+OutputConfig = Annotated[JsonlConfig | ConsoleConfig, Field(discriminator="type")]
+OUTPUT_TYPES = ("jsonl", "console")
+
+
+class Config(_Table):
+    """A whole config file; ``origin`` names it in errors."""
+
+    _origin: str = PrivateAttr("config")
+
+    service: ServiceConfig = ServiceConfig()
+    feeds: Annotated[dict[str, FeedConfig], Field(min_length=1)]
+    containers: Annotated[dict[str, ContainerConfig], Field(min_length=1)]
+    outputs: dict[str, OutputConfig] = {}
+
+    @property
+    def origin(self) -> str:
+        """The file that it came from."""
+        return self._origin
+
+
+def _time(value: str) -> str:
+    time.fromisoformat(value)
+    if not _TIME.fullmatch(value):
+        raise ValueError("expected HH:MM")
+    return value
+
+
+def _zone(value: str) -> str:
+    try:
+        ZoneInfo(value)
+    except (ValueError, OSError, ZoneInfoNotFoundError):
+        raise ValueError("expected a time zone, e.g. America/New_York") from None
+    return value
+
+
+def _date(value: str) -> str:
+    date.fromisoformat(value)
+    return value
+
+
+class HoursConfig(_Table):
+    """A calendar by hand: open on ``days`` from ``open`` to ``close`` in ``timezone``, but not on
+    ``holidays``; ``early_closes`` names days that close at another time.
+    """
+
+    timezone: Annotated[str, AfterValidator(_zone)]
+    open: Annotated[str, AfterValidator(_time)]
+    close: Annotated[str, AfterValidator(_time)]
+    days: Annotated[
+        list[Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]], Field(min_length=1)
+    ] = [
+        "mon",
+        "tue",
+        "wed",
+        "thu",
+        "fri",
+    ]
+    holidays: list[Annotated[str, AfterValidator(_date)]] = []
+    early_closes: dict[
+        Annotated[str, AfterValidator(_date)], Annotated[str, AfterValidator(_time)]
+    ] = {}
+
+
+CalendarName = Annotated[str, Field(pattern=r"^(24/7|[A-Za-z][A-Za-z0-9_/]{1,31})$")]
+CALENDAR_KINDS = ("name", "hours")
+
+
+def _calendar_kind(value: Any) -> str:
+    return "name" if isinstance(value, str) else "hours"
+
+
+CalendarChoice = Annotated[
+    Annotated[CalendarName, Tag("name")] | Annotated[HoursConfig, Tag("hours")],
+    Discriminator(_calendar_kind),
+]
+
+
+class BarSynchronizerConfig(_Table):
+    """The ``config`` of a ``BarSynchronizer``."""
+
+    expected_sources: Annotated[list[SourceName], Field(min_length=1)]
+    timeout_ms: Milliseconds = 100
+    require_all: bool = True
+    deadline_from: Literal["first_bar", "close"] = "first_bar"
+    min_wait_ms: Annotated[float, Field(ge=0, le=86_400_000, allow_inf_nan=False)] = 0.0
+    missing: Literal["skip", "last_known", "interpolate"] = "skip"
+    hold_ms: Annotated[float, Field(ge=0, le=86_400_000, allow_inf_nan=False)] = 0.0
+    allow_lookahead: bool = False
+    max_age_ms: Count | None = None
+    late: Literal["drop", "amend"] = "drop"
+    allowed_lateness_ms: Annotated[float, Field(ge=0, le=86_400_000, allow_inf_nan=False)] = 0.0
+    idle_after: Annotated[int, Field(ge=0, le=1_000_000)] = 0
+    exclude_idle: bool = False
+    calendars: dict[str, CalendarChoice] = {}
+    max_future_ms: Annotated[int, Field(ge=0)] = 1_000
+    max_open: Annotated[int, Field(ge=1, le=100_000)] = 64
+    history: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
+    inbox: Count = 65_536
+
+
+class FeatureCalculatorConfig(_Table):
+    """The ``config`` of a ``MultiSymbolFeatureCalculator``."""
+
+    indicators: Annotated[list[Indicator], Field(min_length=1)] = [
+        "sma",
+        "rsi",
+        "correlation",
+        "spread",
+    ]
+    pairs: list[Annotated[list[SourceName], Field(min_length=2, max_length=2)]] | None = None
+
+
+class StrategyRunnerConfig(_Table):
+    """The ``config`` of a ``StrategyRunner``."""
+
+    strategies: Annotated[list[StrategyTable], Field(min_length=1)]
+    parallel: bool = True
+    time_limit_ms: Milliseconds = 250
+
+
+class PortfolioConfig(_Table):
+    """The ``config`` of a ``Portfolio``."""
+
+    cash: Annotated[float, Field(allow_inf_nan=False)] = 1_000_000.0
+    decision_timeout_ms: Milliseconds = 500
+
+
+COMPONENT_CONFIGS: Mapping[str, type[BaseModel]] = {
+    "BarSynchronizer": BarSynchronizerConfig,
+    "MultiSymbolFeatureCalculator": FeatureCalculatorConfig,
+    "StrategyRunner": StrategyRunnerConfig,
+    "Portfolio": PortfolioConfig,
+}
+"""The registered component types and the tables that they take."""
