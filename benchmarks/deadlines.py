@@ -90,6 +90,10 @@ class WatchedClock:
         """The present moment."""
         return self.clock.now()
 
+    def slept_ns(self) -> int:
+        """How long the machine has slept."""
+        return self.clock.slept_ns()
+
     def call_at(self, when: MonoNs, callback: Callable[[], None]) -> TimerHandle:
         """As the clock does."""
         self.deadlines.append(when)
