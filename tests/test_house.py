@@ -16,7 +16,19 @@ from packaging.version import Version
 
 ROOT = Path(__file__).resolve().parent.parent
 LOCKS = ("runtime", "dev", "build")
-TARGETS = ("help", "install", "demo", "test", "lint", "format", "bench", "lock", "clean")
+TARGETS = (
+    "help",
+    "install",
+    "demo",
+    "test",
+    "simulate",
+    "mutants",
+    "lint",
+    "format",
+    "bench",
+    "lock",
+    "clean",
+)
 CONFIGS = sorted((ROOT / "config").rglob("*.toml"))
 MINIMUM_PYTHON = {"python_version": "3.11", "python_full_version": "3.11.0"}
 

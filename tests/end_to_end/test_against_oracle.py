@@ -12,7 +12,7 @@ from tests.oracle import Arrived, Late, Oracle, Rules, Set, Skip
 SCENARIO = Path(__file__).resolve().parents[2] / "config" / "scenarios" / "oracle.toml"
 SOURCES = ["SPY_1s", "QQQ_1s", "IWM_1s"]
 TIMEOUT_MS = 60
-CLOSES, COMPARED = 310, 300
+CLOSES, COMPARED = 350, 300
 CONTAINERS = {"partial": False, "whole": True}
 NS_PER_MS = 1_000_000
 NEAR_MS = 5.0

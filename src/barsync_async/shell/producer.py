@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 import structlog
 
+from barsync_async.messages import Bar
 from barsync_async.ports import Arrival
 from barsync_async.shell.intake import Inbox, Intake
 
@@ -53,7 +54,11 @@ class Producer:
         """At level debug: every bar, with the monotonic moment that decides whether it is late."""
         if log.is_enabled_for(logging.DEBUG):
             for at, feed, _, item in arrivals:
-                timestamp = getattr(item, "timestamp", None)
-                log.debug(
-                    "arrived", source=self.name, feed=feed, timestamp=timestamp, at_ns=at.mono
-                )
+                if isinstance(item, Bar):
+                    log.debug(
+                        "arrived",
+                        source=self.name,
+                        feed=feed,
+                        timestamp=item.timestamp,
+                        at_ns=at.mono,
+                    )
