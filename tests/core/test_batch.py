@@ -76,6 +76,12 @@ def test_with_close_deadlines_every_timestamp_has_its_event() -> None:
     assert [(each.timestamp - START) // 1_000 for each in main] == [0, 1, 2, 3, 4]
 
 
+def test_close_deadlines_without_moments_are_refused() -> None:
+    spec = SynchronizerSpec(expected_sources=SPEC.expected_sources, deadline_from="close")
+    with pytest.raises(ValueError, match="needs arrival_ms"):
+        list(synchronize([create_bar("A_1s", START)], spec))
+
+
 @st.composite
 def arrivals(draw: st.DrawFn) -> list[tuple[int, Bar]]:
     now, found = 0, []

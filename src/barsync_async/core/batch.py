@@ -22,14 +22,16 @@ def synchronize(
         arrival_ms: when each bar arrived, ms since the epoch, never less than for the one before:
             then deadlines fall in between as they would have. None: no time passes, and sets are
             decided by bars alone. A set that lacks one goes out once all missing sources have
-            moved on.
+            moved on; a clock that opens slots (``deadline_from = "close"``) there is not.
 
     Yields:
         Sets, skips and late bars, in the order in which a daemon would publish them.
 
     Raises:
-        ValueError: ``arrival_ms`` goes back.
+        ValueError: ``arrival_ms`` goes back, or is needed.
     """
+    if arrival_ms is None and spec.deadline_from == "close":
+        raise ValueError('deadline_from = "close" needs arrival_ms: without it no time passes')
     core = Synchronizer(spec)
     now = Instant(MonoNs(0), WallMs(0))
     for number, bar in enumerate(bars):

@@ -23,6 +23,7 @@ OUT = (
     EventType.SYNC_SKIPPED,
     EventType.LATE_BAR,
     EventType.BAR_REJECTED,
+    EventType.CLOCK_STEP,
 )
 
 
@@ -153,3 +154,17 @@ async def test_a_bar_published_on_the_bus_gets_its_deadline_too() -> None:
         await asyncio.sleep(1)
         assert bench.types == ["SYNCHRONIZED_BARS"]
         assert bench.events[0].payload.wait_ms == 100.0
+
+
+async def test_a_deadline_that_a_clock_step_moves_to_a_moment_gone_by_falls_at_once() -> None:
+    async with running(deadline_from="close", timeout_ms=150, require_all=False) as bench:
+        bench.container.start()
+        loop, clock = asyncio.get_running_loop(), bench.clock
+        opening_ms = MINUTE - (clock.now().wall - NOON) % MINUTE
+        await asyncio.sleep(opening_ms / 1_000 + 0.01)
+        clock.step(150)
+        bench.synchronizer.inbox.wake()
+        stepped = loop.time()
+        await asyncio.sleep(0.005)
+        assert bench.types == ["CLOCK_STEP", "SYNC_SKIPPED"]
+        assert bench.moments[-1] - stepped < 0.005
