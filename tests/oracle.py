@@ -604,6 +604,9 @@ class Oracle:
         return any(not self.next_after(source, slot.timestamp) for source in slot.between)
 
     def end(self) -> None:
+        while (shown := self.next_to_show(self.now)) is not None:
+            self.show(shown)
+            self.settle()
         self.ending = True
         self.release()
         for slot in self.in_order():

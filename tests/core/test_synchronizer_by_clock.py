@@ -147,6 +147,13 @@ def test_at_the_end_open_slots_are_sealed_and_none_is_waited_for() -> None:
     assert scene.deadlines() == {}
 
 
+def test_what_the_clock_has_shown_by_the_end_has_its_event_though_nobody_opened_it() -> None:
+    scene = by_clock("SPY_1m", max_open=1)
+    scene.sleep(1_000 + 2 * MINUTE)  # the machine is stopped as it wakes
+    assert scene.end() == [("suspended", 0), ("suspended", 1), ("suspended", 2)]
+    assert scene.deadlines() == {}
+
+
 def test_sealed_slots_that_wait_for_the_clock_may_be_more_than_max_open() -> None:
     scene = unordered("SPY_1m", max_open=1, max_future_ms=10**9)
     for minute in (1, 2, 3):

@@ -32,7 +32,7 @@ from barsync_async.units import NS_PER_MS, Instant, MonoNs, WallMs
 
 Outcome = SynchronizedBars | SyncSkipped | LateBar | BarRejected | SourceStatus | ClockStep
 
-_SLEEPS = 16  # the newest spans that the machine slept through
+_SLEEPS = 256  # the newest spans that the machine slept through
 
 
 class Lifecycle:

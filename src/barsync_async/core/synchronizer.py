@@ -154,7 +154,11 @@ class Synchronizer:
         return (ClockStep(timestamp=now.wall, step_ms=step_ms, cause=cause),)
 
     def on_end(self, now: Instant) -> Sequence[Outcome]:
-        """Nothing more will come: seal every open slot, as at its deadline."""
+        """Nothing more will come: seal every open slot, as at its deadline, and those too that the
+        clock has shown and nobody has opened yet.
+        """
+        while (closed := self._life.timing.next_close) is not None and closed <= now.wall:
+            self._life.open_by_clock(closed, now)
         self._life.timing.await_close(None, now)
         for timestamp in [*self._order]:
             self._life.settle(timestamp, Cause.END, now)
