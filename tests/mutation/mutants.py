@@ -734,7 +734,7 @@ _LIFECYCLE = _of(
     ),
     (
         "who turned idle is still waited for",
-        "        if index in self.liveness.excluded:\n            self.look",
+        "        if index is not None and index in self.liveness.excluded:\n            self.look",
         '        if change.status == "down":\n            self.look',
     ),
     (

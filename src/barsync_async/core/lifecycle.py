@@ -28,7 +28,7 @@ from barsync_async.messages import (
     SynchronizedBars,
     SyncSkipped,
 )
-from barsync_async.units import NS_PER_MS, Instant, MonoNs, WallMs
+from barsync_async.units import NS_PER_MS, Instant, MonoNs, WallMs, split_source
 
 Outcome = SynchronizedBars | SyncSkipped | LateBar | BarRejected | SourceStatus | ClockStep
 
@@ -140,8 +140,8 @@ class Lifecycle:
 
     def let_go(self, change: SourceStatus, now: Instant) -> None:
         """Open slots wait no longer for a source that turned idle or down, if it is excluded."""
-        index = self._alignment.sources.index(change.source)
-        if index in self.liveness.excluded:
+        index = self._alignment.index(*split_source(change.source))
+        if index is not None and index in self.liveness.excluded:
             self.look_closer()
             for slot in list(self.slots.open.values()):
                 self._give_up(slot, index, now)
