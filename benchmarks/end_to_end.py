@@ -55,6 +55,7 @@ from barsync_async.shell.daemon import Daemon
 from barsync_async.shell.websocket import MAX_FRAME_BYTES
 from barsync_async.units import NS_PER_MS, MonoNs, SourceId
 from barsync_async.venues.binance import BinanceCodec, BinanceSession
+from barsync_async.venues.options import VenueOptions
 
 if TYPE_CHECKING:
     from benchmarks import _common
@@ -171,7 +172,9 @@ async def over_library(
     work: Callable[[ClientConnection, BinanceSession, Load], Awaitable[None]], url: str, load: Load
 ) -> None:
     """Connect the way the daemon does, subscribe, and let ``work`` read."""
-    session = BinanceCodec().session([SourceId(source) for source in load.sources], url)
+    session = BinanceCodec().session(
+        [SourceId(source) for source in load.sources], VenueOptions(url=url)
+    )
     async with connect(
         session.url,
         max_size=MAX_FRAME_BYTES,

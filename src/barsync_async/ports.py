@@ -17,6 +17,15 @@ from barsync_async.messages import (
     SynchronizedBars,
 )
 from barsync_async.units import Instant, MonoNs, SourceId
+from barsync_async.venues.facts import VenueFacts
+from barsync_async.venues.history.exchange import (
+    HistoryAnswer,
+    HistoryRequest,
+    HistoryResponse,
+    Span,
+)
+from barsync_async.venues.keep_alive import KeepAlive
+from barsync_async.venues.options import VenueOptions
 from barsync_async.venues.outcomes import Received, Rejection
 
 
@@ -72,9 +81,21 @@ class FeatureEngine(Protocol):
 class VenueSession(Protocol):
     """One connection's life, seen from the client, as a pure state machine."""
 
-    url: str
-    send_interval_ms: int
-    """The least time between two frames of ours, by the venue's rate limit."""
+    @property
+    def url(self) -> str:
+        """Where to connect."""
+
+    @property
+    def send_interval_ms(self) -> int:
+        """The least time between two frames of ours, by the venue's rate limit."""
+
+    @property
+    def keep_alive(self) -> KeepAlive | None:
+        """What the venue wants to hear from us; None where websocket pings suffice."""
+
+    @property
+    def silence_ms(self) -> int | None:
+        """How long nothing may come before the connection is dead; None where that is normal."""
 
     def opening_frames(self) -> Sequence[str]:
         """What to send after the connection opened, in order."""
@@ -83,24 +104,49 @@ class VenueSession(Protocol):
         """What ``frame`` means. Never raises, whatever the frame holds."""
 
     def unacknowledged(self) -> Sequence[SourceId]:
-        """The sources whose subscription the venue has not confirmed yet."""
+        """The sources whose subscription the venue has neither confirmed nor refused yet."""
+
+
+class VenueHistory(Protocol):
+    """A venue's REST endpoint for past bars, the client's side; pure."""
+
+    @property
+    def interval_ms(self) -> int:
+        """The least time between two requests, by the venue's rate limit."""
+
+    def request(self, span: Span, options: VenueOptions) -> HistoryRequest:
+        """The first request for the final bars of ``span``; its end is not in the future."""
+
+    def receive(self, request: HistoryRequest, response: HistoryResponse) -> HistoryAnswer:
+        """What the answer to ``request`` means. Never raises, whatever the response holds."""
 
 
 class VenueCodec(Protocol):
     """A venue's wire format, the client's side."""
 
-    name: str
-    default_url: str
-    max_sources: int
-    """How many sources one connection may carry."""
+    @property
+    def name(self) -> str:
+        """What a config's ``venue`` key calls it."""
 
-    def supports(self, source: SourceId, url: str | None) -> str | None:
-        """Why this venue at ``url`` (None: the public endpoint) cannot carry it; None if it can."""
+    @property
+    def default_url(self) -> str:
+        """The public endpoint."""
+
+    @property
+    def facts(self) -> VenueFacts:
+        """What a person should know of it."""
+
+    @property
+    def history(self) -> VenueHistory | None:
+        """None where the venue has no past bars to give."""
+
+    def supports(self, source: SourceId, options: VenueOptions) -> str | None:
+        """Why this venue, so configured, cannot carry it; None if it can."""
 
     def stream(self, source: SourceId) -> str:
         """What the venue calls it; two sources of one stream cannot be told apart."""
 
-    def session(self, sources: Sequence[SourceId], url: str | None) -> VenueSession:
+    def session(self, sources: Sequence[SourceId], options: VenueOptions) -> VenueSession:
         """A new connection's state."""
 
 

@@ -29,6 +29,7 @@ from barsync_async.shell.websocket import OversizedFrame
 from barsync_async.simulation.scenario import parse_scenario
 from barsync_async.units import NS_PER_MS, SourceId, WallMs
 from barsync_async.venues.binance import BinanceCodec
+from barsync_async.venues.options import PUBLIC, VenueOptions
 from barsync_async.venues.outcomes import Rejection
 
 SOURCES = ("SPY_1m", "QQQ_1m", "SPY_5m")
@@ -150,7 +151,7 @@ class Bench:
             "sim",
             BinanceCodec(),
             self.sources,
-            url,
+            VenueOptions(url=url),
             connector=connector,
             producers={source: self._producers[source] for source in self.sources},
             events=self._producers["events"],
@@ -550,7 +551,7 @@ def test_a_feed_can_be_made_without_a_loop() -> None:
         "sim",
         BinanceCodec(),
         [],
-        None,
+        PUBLIC,
         connector=Nowhere(),
         producers={},
         events=Producer("events", intake, []),

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from barsync_async.messages import Bar
 from barsync_async.units import SourceId
 from barsync_async.venues.binance import BinanceCodec, BinanceSession
+from barsync_async.venues.options import PUBLIC, VenueOptions
 from barsync_async.venues.outcomes import Acknowledged, GoingAway, Refusal, Rejection
 
 OPEN = 1_672_515_780_000
@@ -18,7 +19,7 @@ SOURCES = [SourceId("BTCUSDT_1m"), SourceId("ETH/USDT_1m"), SourceId("BTCUSDT_5m
 
 
 def session(*sources: str, url: str = "ws://127.0.0.1:9001") -> BinanceSession:
-    return BinanceCodec().session([SourceId(s) for s in sources] or SOURCES, url)
+    return BinanceCodec().session([SourceId(s) for s in sources] or SOURCES, VenueOptions(url=url))
 
 
 def kline(**changes: Any) -> dict[str, Any]:
@@ -211,14 +212,14 @@ def test_a_bare_address_gets_the_combined_stream_and_a_path_is_kept() -> None:
     assert session(url="ws://h:1").url == "ws://h:1/stream"
     assert session(url="ws://h:1/").url == "ws://h:1/stream"
     assert session(url="ws://h:1/ws").url == "ws://h:1/ws"
-    assert BinanceCodec().session(SOURCES, None).url == "wss://data-stream.binance.vision/stream"
+    assert BinanceCodec().session(SOURCES, PUBLIC).url == "wss://data-stream.binance.vision/stream"
 
 
 def test_only_a_server_of_ones_own_has_5s_klines() -> None:
     codec = BinanceCodec()
-    assert "no 5s klines" in (codec.supports(SourceId("SPY_5s"), None) or "")
-    assert codec.supports(SourceId("SPY_5s"), "ws://127.0.0.1:9001") is None
-    assert codec.supports(SourceId("BTCUSDT_1m"), None) is None
+    assert "no 5s klines" in (codec.supports(SourceId("SPY_5s"), PUBLIC) or "")
+    assert codec.supports(SourceId("SPY_5s"), VenueOptions(url="ws://127.0.0.1:9001")) is None
+    assert codec.supports(SourceId("BTCUSDT_1m"), PUBLIC) is None
 
 
 @given(st.binary(max_size=300))

@@ -13,6 +13,7 @@ from barsync_async.errors import Mistake
 from barsync_async.mistakes import key_path, mistake
 from barsync_async.units import SourceId, split_source
 from barsync_async.venues import CODECS
+from barsync_async.venues.options import VenueOptions
 
 
 def told(error: ValidationError, prefix: tuple[str | int, ...]) -> Iterator[Mistake]:
@@ -84,13 +85,19 @@ def feed_mistakes(document: Mapping[str, Any]) -> Iterator[Mistake]:
             yield Mistake(key_path(("feeds", name, "venue")), repr(venue), expected)
         for index, source in _sources(table.get("sources")):
             path = key_path(("feeds", name, "sources", index))
-            if codec is not None and (why := codec.supports(source, table.get("url"))):
+            if codec is not None and (why := codec.supports(source, _options(table))):
                 yield Mistake(path, repr(source), why)
                 continue
             stream = source if codec is None else codec.stream(source)
             twin = streams.setdefault((name, stream), path)
             if twin != path:
                 yield Mistake(path, repr(source), f"is the same stream as {twin}")
+
+
+def _options(table: Mapping[str, Any]) -> VenueOptions:
+    """As much of a feed's options as the choice of sources depends on."""
+    url = table.get("url")
+    return VenueOptions(url=url if isinstance(url, str) else None)
 
 
 def lookahead_mistakes(document: Mapping[str, Any]) -> Iterator[Mistake]:

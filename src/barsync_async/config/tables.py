@@ -21,6 +21,7 @@ from barsync_async.features import parse_indicators
 from barsync_async.messages import EventType
 from barsync_async.strategy_choice import check_strategy
 from barsync_async.units import split_source
+from barsync_async.venues.options import VenueOptions
 
 _TIME = re.compile(r"\d\d:\d\d")
 _NO_SPACE = re.compile(r"[!-~]+")
@@ -93,6 +94,11 @@ class FeedConfig(_Table):
     url: Annotated[str, AfterValidator(_url)] | None = None
     sources: Annotated[list[SourceName], Field(min_length=1)]
     in_order: bool = True
+
+    @property
+    def options(self) -> VenueOptions:
+        """What the venue's codec is told."""
+        return VenueOptions(url=self.url)
 
 
 class ComponentConfig(_Table):

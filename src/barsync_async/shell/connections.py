@@ -7,6 +7,7 @@ import msgspec
 from barsync_async.config import Config, FeedConfig
 from barsync_async.units import SourceId
 from barsync_async.venues import CODECS
+from barsync_async.venues.options import VenueOptions
 
 
 class ConnectionPlan(msgspec.Struct, frozen=True):
@@ -15,7 +16,7 @@ class ConnectionPlan(msgspec.Struct, frozen=True):
     name: str
     feed: str
     venue: str
-    url: str | None
+    options: VenueOptions
     sources: tuple[SourceId, ...]
     in_order: bool
 
@@ -38,14 +39,14 @@ def expected_sources(config: Config) -> set[str]:
 
 def _of_feed(name: str, table: FeedConfig, wanted: set[str]) -> Iterator[ConnectionPlan]:
     sources = tuple(SourceId(source) for source in table.sources if source in wanted)
-    most = CODECS[table.venue].max_sources
+    most = CODECS[table.venue].facts.max_sources
     starts = range(0, len(sources), most)
     for number, start in enumerate(starts, 1):
         yield ConnectionPlan(
             name if len(starts) == 1 else f"{name}.{number}",
             name,
             table.venue,
-            table.url,
+            table.options,
             sources[start : start + most],
             table.in_order,
         )

@@ -71,7 +71,7 @@ class Daemon:
             plan.name,
             CODECS[plan.venue],
             plan.sources,
-            plan.url,
+            plan.options,
             connector=self._connector,
             producers=producers,
             events=self._producer(f"events of {plan.name}", set(plan.sources)),

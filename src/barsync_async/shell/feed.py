@@ -23,6 +23,7 @@ from barsync_async.shell.intake import Intake
 from barsync_async.shell.producer import Producer
 from barsync_async.shell.websocket import OversizedFrame
 from barsync_async.units import NS_PER_MS, Instant, SourceId
+from barsync_async.venues.options import VenueOptions
 from barsync_async.venues.outcomes import (
     Acknowledged,
     GoingAway,
@@ -45,8 +46,8 @@ class Feed:
     Args:
         name: its name in the config.
         codec: the venue's wire format.
-        sources: what to subscribe, at most ``codec.max_sources``.
-        url: where; None for the venue's public endpoint.
+        sources: what to subscribe, at most ``codec.facts.max_sources``.
+        options: where, and as whom.
         producers: the next stop of each source's bars.
         events: the next stop of what is no bar: rejections, and changes of the connection.
     """
@@ -56,7 +57,7 @@ class Feed:
         name: str,
         codec: VenueCodec,
         sources: Sequence[SourceId],
-        url: str | None,
+        options: VenueOptions,
         *,
         connector: Connector,
         producers: Mapping[SourceId, Producer],
@@ -68,7 +69,7 @@ class Feed:
         self.name = name
         self._codec = codec
         self._sources = tuple(sources)
-        self._url = url
+        self._options = options
         self._connector = connector
         self._routes = {
             (symbol, timeframe): producers[source]
@@ -89,7 +90,7 @@ class Feed:
     async def run(self) -> None:
         """Keep a connection up until :meth:`stop`; then hand on what was read, and return."""
         while not self._stopping.is_set():
-            session = self._codec.session(self._sources, self._url)
+            session = self._codec.session(self._sources, self._options)
             try:
                 await self._connect_and_read(session)
             except ConnectionRefused as error:

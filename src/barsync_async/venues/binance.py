@@ -7,13 +7,23 @@ given up after one look at that flag.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any
+from typing import Any
 from urllib.parse import urlsplit
 
 import msgspec
 
-from barsync_async.messages import Bar, excerpt, flaw
-from barsync_async.units import MAX_WALL_MS, TIMEFRAMES, SourceId, WallMs, split_source
+from barsync_async.messages import Bar, excerpt
+from barsync_async.units import TIMEFRAMES, SourceId, WallMs, split_source
+from barsync_async.venues.facts import VenueFacts
+from barsync_async.venues.fields import (
+    MAX_FRAME_BYTES,
+    Name,
+    Timestamp,
+    checked,
+    oversized,
+    rejection,
+)
+from barsync_async.venues.options import VenueOptions
 from barsync_async.venues.outcomes import (
     Acknowledged,
     GoingAway,
@@ -22,12 +32,8 @@ from barsync_async.venues.outcomes import (
     Rejection,
 )
 
-_MAX_FRAME_BYTES = 65_536
 _STREAMS_PER_REQUEST = 100
 _NOT_OFFERED = frozenset({"5s", "15s", "30s"})
-
-_Timestamp = Annotated[int, msgspec.Meta(ge=0, le=MAX_WALL_MS)]
-_Name = Annotated[str, msgspec.Meta(max_length=64)]
 
 
 class _Flag(msgspec.Struct):
@@ -61,10 +67,10 @@ class _Envelope(msgspec.Struct):
 
 
 class _Kline(msgspec.Struct):
-    t: _Timestamp
-    T: _Timestamp
-    s: _Name
-    i: _Name
+    t: Timestamp
+    T: Timestamp
+    s: Name
+    i: Name
     o: float
     h: float
     l: float  # noqa: E741 - the venue's name
@@ -90,14 +96,23 @@ class BinanceCodec:
 
     name = "binance"
     default_url = "wss://data-stream.binance.vision"
-    max_sources = 1_024
-    """Streams on one connection."""
+    facts = VenueFacts(
+        title="Binance spot",
+        timeframes=tuple(name for name in TIMEFRAMES if name not in _NOT_OFFERED),
+        finality="flag",
+        revisions="none",
+        silence="empty bar",
+        max_sources=1_024,
+        limits="5 messages a second from us; 300 connections in 5 minutes from one address",
+        lifetime_s=86_400,
+    )
+    history = None
 
-    def supports(self, source: SourceId, url: str | None) -> str | None:
-        """Why ``source`` cannot come from ``url`` (None: the public endpoint), or None."""
+    def supports(self, source: SourceId, options: VenueOptions) -> str | None:
+        """Why ``source`` cannot come from the venue, or from the ``url`` in ``options``."""
         _, timeframe = split_source(source)
-        if url is None and timeframe in _NOT_OFFERED:
-            offered = " ".join(name for name in TIMEFRAMES if name not in _NOT_OFFERED)
+        if options.url is None and timeframe in _NOT_OFFERED:
+            offered = " ".join(self.facts.timeframes)
             return f"Binance has no {timeframe} klines; it has {offered}"
         return None
 
@@ -105,15 +120,17 @@ class BinanceCodec:
         """``BTC/USDT_1m`` -> ``btcusdt@kline_1m``."""
         return _stream(source)
 
-    def session(self, sources: Sequence[SourceId], url: str | None) -> "BinanceSession":
+    def session(self, sources: Sequence[SourceId], options: VenueOptions) -> "BinanceSession":
         """The state of a new connection that carries ``sources``."""
-        return BinanceSession(sources, url or self.default_url)
+        return BinanceSession(sources, options.url or self.default_url)
 
 
 class BinanceSession:
     """One connection: subscriptions out, bars in. Pure; never raises on what it receives."""
 
     send_interval_ms = 300  # the venue allows 5 incoming messages a second, pongs included
+    keep_alive = None
+    silence_ms = None
 
     def __init__(self, sources: Sequence[SourceId], url: str) -> None:
         self.url = url if urlsplit(url).path.strip("/") else url.rstrip("/") + "/stream"
@@ -134,8 +151,8 @@ class BinanceSession:
 
     def receive(self, frame: str | bytes) -> Sequence[Received]:
         """What ``frame`` means; nothing for a running kline or another channel's event."""
-        if len(frame) > _MAX_FRAME_BYTES:
-            return (Rejection("oversized", f"{len(frame)} bytes: {excerpt(frame[:64])}"),)
+        if len(frame) > MAX_FRAME_BYTES:
+            return (oversized(frame),)
         try:
             seen = _look.decode(frame)
             flag = seen.k or (seen.data.k if seen.data else None)
@@ -145,7 +162,7 @@ class BinanceSession:
                 return ()
             return (self._bar(seen, frame),)
         except (msgspec.DecodeError, RecursionError, UnicodeError) as error:
-            return (Rejection("malformed", f"{error}: {excerpt(frame)}"[:512]),)
+            return (rejection("malformed", str(error), frame),)
 
     def _bar(self, seen: _Envelope, frame: str | bytes) -> Bar | Rejection:
         kline = (_closed.decode(frame) if seen.k else _closed_combined.decode(frame).data).k
@@ -165,8 +182,7 @@ class BinanceSession:
             kline.c,
             kline.v,
         )
-        wrong = flaw(bar)
-        return bar if wrong is None else Rejection("invalid", f"{wrong}: {excerpt(frame)}"[:512])
+        return checked(bar, frame)
 
     def _answer(self, seen: _Envelope, frame: str | bytes) -> Sequence[Received]:
         if seen.error is not None or seen.code is not None:
@@ -178,10 +194,10 @@ class BinanceSession:
         if event == "serverShutdown":
             return (GoingAway("the venue announced its shutdown"),)
         if event == "kline":
-            return (Rejection("malformed", f"a kline without k: {excerpt(frame)}"[:512]),)
+            return (rejection("malformed", "a kline without k", frame),)
         if event is not None or seen.stream is not None:
             return ()
-        return (Rejection("malformed", f"no known message: {excerpt(frame)}"[:512]),)
+        return (rejection("malformed", "no known message", frame),)
 
     def _refusal(self, seen: _Envelope) -> Refusal:
         code = seen.error.code if seen.error else seen.code

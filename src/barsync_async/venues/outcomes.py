@@ -6,6 +6,12 @@ from barsync_async.messages import Bar
 from barsync_async.units import SourceId
 
 
+class Running(msgspec.Struct, frozen=True, gc=False):
+    """A state of ``bar``, from a venue that never says which state is the last."""
+
+    bar: Bar
+
+
 class Rejection(msgspec.Struct, frozen=True):
     """What a codec could not take for a bar; ``detail`` shows the input, escaped and cut."""
 
@@ -13,8 +19,20 @@ class Rejection(msgspec.Struct, frozen=True):
     detail: str
 
 
+class Reply(msgspec.Struct, frozen=True):
+    """The venue waits for ``text``: send it. It may hold a secret, so it is shown to nobody."""
+
+    text: str
+
+    def __repr__(self) -> str:
+        return "Reply(...)"
+
+
 class Refusal(msgspec.Struct, frozen=True):
-    """The venue refused something; ``final`` where asking again cannot help."""
+    """The venue refused these ``sources``, or where there are none, the whole connection.
+
+    ``final``: asking again cannot help. Otherwise a new connection may.
+    """
 
     sources: tuple[SourceId, ...]
     detail: str
@@ -33,4 +51,4 @@ class GoingAway(msgspec.Struct, frozen=True):
     detail: str
 
 
-Received = Bar | Rejection | Refusal | Acknowledged | GoingAway
+Received = Bar | Running | Rejection | Reply | Refusal | Acknowledged | GoingAway
