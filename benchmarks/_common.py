@@ -31,7 +31,7 @@ from barsync_async.app.logging import set_up_logging
 from barsync_async.messages import Bar
 from barsync_async.shell.clock import SystemClock
 from barsync_async.simulation.candle import Candle
-from barsync_async.simulation.kline import combined_text, kline_text
+from barsync_async.simulation.venues.binance_kline import combined_text, kline_text
 from barsync_async.units import MonoNs, WallMs, split_source
 
 P = ParamSpec("P")

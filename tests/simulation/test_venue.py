@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from barsync_async.messages import Bar
 from barsync_async.simulation.actions import Action, Close, Lost, Send, Unheard
-from barsync_async.simulation.binance_venue import BinanceVenue
 from barsync_async.simulation.scenario import parse_scenario
+from barsync_async.simulation.venue import SimulatedVenue
 from barsync_async.units import NS_PER_MS, Instant, MonoNs, SourceId, WallMs
 from barsync_async.venues.binance import BinanceSession
 from barsync_async.venues.outcomes import Acknowledged, GoingAway
@@ -26,21 +26,21 @@ def at(ms: float) -> int:
     return STARTED.mono + round(ms * NS_PER_MS)
 
 
-def open_venue(**tables: Any) -> BinanceVenue:
+def open_venue(**tables: Any) -> SimulatedVenue:
     document = {"venue": PACED, "sources": {source: {} for source in SOURCES}} | tables
-    return BinanceVenue(parse_scenario(document, "x"), STARTED)
+    return SimulatedVenue(parse_scenario(document, "x"), STARTED)
 
 
-def to_the_end(venue: BinanceVenue) -> Iterator[tuple[int, Action]]:
+def to_the_end(venue: SimulatedVenue) -> Iterator[tuple[int, Action]]:
     while (when := venue.next_at()) is not None:
         for action in venue.advance(when):
             yield when, action
     assert venue.finished
 
 
-def listen(venue: BinanceVenue, client: int = 1, path: str = "/stream") -> BinanceSession:
+def listen(venue: SimulatedVenue, client: int = 1, path: str = "/stream") -> BinanceSession:
     session = BinanceSession(SOURCES, f"ws://venue{path}")
-    assert venue.connect(client, path, STARTED.mono) == ()
+    assert venue.connect(client, path, STARTED.mono) == []
     for frame in session.opening_frames():
         for action in venue.receive(client, frame, STARTED.mono):
             assert isinstance(action, Send)
@@ -144,7 +144,7 @@ def test_fates_do_not_depend_on_clients() -> None:
 def test_an_unknown_stream_is_accepted_and_never_produces() -> None:
     venue = open_venue()
     for client, path in enumerate(["/ws/SPY@kline_1s", "/ws/spy@kline_1M", "/ws/spy@trade"]):
-        assert venue.connect(client, path, STARTED.mono) == ()
+        assert venue.connect(client, path, STARTED.mono) == []
     bars = [each for _, each in to_the_end(venue) if isinstance(each, Send) and each.bar]
     assert not bars
 
@@ -227,3 +227,35 @@ def test_running_bars_are_not_made_up_for_and_wait_for_the_closed_one() -> None:
     assert venue.advance(at(140)) == []
     finals = [each for each in venue.advance(at(150)) if isinstance(each, Send) and each.final]
     assert [each.timestamp for each in finals] == [10_000] * 3
+
+
+def test_a_revised_bar_goes_out_one_unit_short_and_then_as_it_is() -> None:
+    venue = open_venue(defaults={"revise": 1.0, "revise_after_ms": 250})
+    listen(venue)
+    told: dict[tuple[str | None, int | None], list[tuple[int, Bar]]] = {}
+    for when, action in to_the_end(venue):
+        if isinstance(action, Send) and action.bar:
+            told.setdefault((action.source, action.timestamp), []).append((when, action.bar))
+    assert len(told) == 44
+    for (first_at, first), (second_at, second) in told.values():
+        assert second_at == first_at + 250 * NS_PER_MS
+        assert second.volume == first.volume + 1
+        assert (second.open, second.close) == (first.open, first.close)
+
+
+def test_a_connection_lives_as_long_as_the_venue_lets_it() -> None:
+    venue = open_venue(faults={"lifetime_s": 0.75})
+    session = listen(venue)
+    actions = list(to_the_end(venue))
+    ends = [(when, each) for when, each in actions if isinstance(each, Close)]
+    assert ends == [(at(750), Close(1, 1001, "the connection is too old"))]
+    goodbye = next(each for _, each in actions if isinstance(each, Send) and each.bar is None)
+    assert isinstance(session.receive(goodbye.text)[0], GoingAway)
+
+
+def test_what_is_lost_on_the_wire_is_still_on_the_shelf() -> None:
+    venue = open_venue(defaults={"loss": 1.0})
+    lost = [each.bar for _, each in to_the_end(venue) if isinstance(each, Lost)]
+    shelf = [quote.bar for source in SOURCES for quote in venue.closed(source)]
+    assert len(shelf) == 44
+    assert set(shelf) == set(lost)

@@ -9,8 +9,8 @@ from barsync_async.ports import Clock, Frame
 from barsync_async.shell.intake import Intake
 from barsync_async.shell.venue_schedule import VenueSchedule
 from barsync_async.simulation.actions import Action, Close, Send
-from barsync_async.simulation.binance_venue import BinanceVenue
 from barsync_async.simulation.scenario import Scenario
+from barsync_async.simulation.venue import SimulatedVenue
 
 
 class MemoryVenue:
@@ -19,7 +19,7 @@ class MemoryVenue:
     """
 
     def __init__(self, scenario: Scenario, clock: Clock, intake: Intake) -> None:
-        self._venue = BinanceVenue(scenario, clock.now())
+        self._venue = SimulatedVenue(scenario, clock.now())
         self._clock = clock
         self._intake = intake
         self._schedule = VenueSchedule(self._venue, clock, self._perform)

@@ -16,6 +16,7 @@ import structlog
 from anyio.abc import TaskGroup
 from websockets.asyncio.server import Server, ServerConnection
 from websockets.asyncio.server import serve as open_server
+from websockets.datastructures import Headers
 from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
 from websockets.protocol import State
@@ -26,10 +27,10 @@ from barsync_async.ports import Clock
 from barsync_async.shell.groups import one_error
 from barsync_async.shell.venue_schedule import VenueSchedule
 from barsync_async.simulation.actions import ABRUPT, GOING_AWAY, Action, Close, Lost, Send, Unheard
-from barsync_async.simulation.binance_venue import BinanceVenue
-from barsync_async.simulation.connection import knows_path
 from barsync_async.simulation.log_line import log_line
+from barsync_async.simulation.roles import HttpAnswer
 from barsync_async.simulation.scenario import Scenario
+from barsync_async.simulation.venue import SimulatedVenue
 
 QUEUE_CAPACITY = 8_192
 """Frames that a client may fall behind before it is cut off."""
@@ -139,7 +140,7 @@ class _SimulatorServer:
         self._clock = clock
         self._log = log
         self._group = group
-        self._venue = BinanceVenue(scenario, clock.now())
+        self._venue = SimulatedVenue(scenario, clock.now())
         self._schedule = VenueSchedule(self._venue, clock, self._perform)
         self._lines: dict[int, _Line] = {}
         self._connected = 0
@@ -166,7 +167,7 @@ class _SimulatorServer:
                 self._serve_client,
                 host,
                 port,
-                process_request=_refuse_unknown_path,
+                process_request=self._answer_request,
                 ping_interval=faults.ping_every_s,
                 ping_timeout=faults.pong_within_s,
                 close_timeout=_CLOSE_TIMEOUT_S,
@@ -176,6 +177,18 @@ class _SimulatorServer:
         except OSError as error:
             listen = self._scenario.venue.listen
             raise OutputError(listen, f"cannot be listened on: {error}") from error
+
+    def _answer_request(self, connection: ServerConnection, request: Request) -> Response | None:
+        """Let websockets through, answer what the venue's REST endpoint knows, refuse the rest."""
+        if request.headers.get("Upgrade", "").lower() == "websocket":
+            if self._venue.knows_path(request.path):
+                return None
+            return connection.respond(HTTPStatus.NOT_FOUND, "there is no such path\n")
+        headers = {name.lower(): value for name, value in request.headers.raw_items()}
+        answer = self._venue.get(request.path, headers, self._clock.now().mono)
+        if answer is None:
+            return connection.respond(HTTPStatus.NOT_FOUND, "there is no such path\n")
+        return _response(answer)
 
     async def _serve_client(self, websocket: ServerConnection) -> None:
         """Read what one client sends until its connection ends, whoever ends it."""
@@ -256,7 +269,13 @@ async def _close(server: Server) -> None:
     await server.wait_closed()
 
 
-def _refuse_unknown_path(connection: ServerConnection, request: Request) -> Response | None:
-    if knows_path(request.path):
-        return None
-    return connection.respond(HTTPStatus.NOT_FOUND, "no such path; use /ws or /stream\n")
+def _response(answer: HttpAnswer) -> Response:
+    headers = Headers(
+        {
+            "Content-Type": "application/json",
+            "Content-Length": str(len(answer.body)),
+            "Connection": "close",
+        }
+        | dict(answer.headers)
+    )
+    return Response(answer.status, HTTPStatus(answer.status).phrase, headers, answer.body)

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 
 from barsync_async.ports import Clock
 from barsync_async.simulation.actions import Action
-from barsync_async.simulation.binance_venue import BinanceVenue
+from barsync_async.simulation.venue import SimulatedVenue
 from barsync_async.units import MonoNs
 
 
@@ -13,7 +13,7 @@ class VenueSchedule:
     """Carries ``venue`` from moment to moment; ``perform`` does what it wants done."""
 
     def __init__(
-        self, venue: BinanceVenue, clock: Clock, perform: Callable[[Sequence[Action]], None]
+        self, venue: SimulatedVenue, clock: Clock, perform: Callable[[Sequence[Action]], None]
     ) -> None:
         self._venue = venue
         self._clock = clock

@@ -37,6 +37,12 @@ class Candle(msgspec.Struct, frozen=True):
         """The number of the last trade, :data:`NO_TRADE` where there is none."""
         return self.first_trade + self.trades - 1 if self.trades else NO_TRADE
 
+    def short_of_one(self) -> "Candle":
+        """As it was before its last unit of volume was reported; itself where there is none."""
+        if not self.volume:
+            return self
+        return msgspec.structs.replace(self, volume=self.volume - 1)
+
     def bar(self, symbol: str, timeframe: str, timestamp: WallMs) -> Bar:
         """As the bar that closes at ``timestamp``."""
         return Bar(

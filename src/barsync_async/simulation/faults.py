@@ -18,13 +18,15 @@ class Fate(msgspec.Struct, frozen=True):
     """What becomes of one closed bar.
 
     ``delay_ns`` runs from its close to its sending, ``again_ns`` from there to its second sending
-    (None: there is none). ``swapped``: it goes out behind the next bar of its source.
+    (None: there is none). ``swapped``: it goes out behind the next bar of its source. Where
+    ``revised_ns`` is given, it goes out incomplete, and so long after that as it is.
     """
 
     delay_ns: int
     lost: bool
     again_ns: int | None
     swapped: bool
+    revised_ns: int | None = None
 
 
 class Ending(msgspec.Struct, frozen=True):
@@ -45,13 +47,14 @@ class SourceFaults:
     def fate(self, step: int) -> Fate:
         """What becomes of the bar that closes with ``step``."""
         draw = seeded(self._seed, "fate", self._source, step)
-        lost, again, swapped, delay, delay_again = (draw.random() for _ in range(5))
+        lost, again, swapped, delay, delay_again, revised = (draw.random() for _ in range(6))
         table = self._table
         return Fate(
             self._delay_ns(delay),
             lost < table.loss,
             self._delay_ns(delay_again) if again < table.duplicate else None,
             swapped < table.reorder,
+            round(table.revise_after_ms * NS_PER_MS) if revised < table.revise else None,
         )
 
     def _delay_ns(self, u: float) -> int:

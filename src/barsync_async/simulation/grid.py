@@ -1,20 +1,9 @@
-"""The grid that a scenario's bars are built on, and the names the venue has for them."""
+"""The grid that a scenario's bars are built on."""
 
 from collections.abc import Iterable
 from math import gcd
 
 from barsync_async.units import TIMEFRAMES, Timeframe, split_source
-
-
-def stream_name(source: str) -> str:
-    """``BTC/USD_1m`` -> ``btcusd@kline_1m``."""
-    symbol, timeframe = split_source(source)
-    return f"{venue_symbol(symbol).lower()}@kline_{timeframe}"
-
-
-def venue_symbol(symbol: str) -> str:
-    """``BTC/USD`` -> ``BTCUSD``."""
-    return symbol.replace("/", "").replace("-", "").upper()
 
 
 def base_timeframe(sources: Iterable[str]) -> Timeframe:

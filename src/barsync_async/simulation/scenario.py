@@ -7,7 +7,7 @@ mistakes at once and gives typed values; it opens no file.
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from pydantic import (
     AfterValidator,
@@ -23,7 +23,8 @@ from pydantic import (
 from barsync_async.errors import ConfigError, Mistake
 from barsync_async.mistakes import key_path, mistake, shown
 from barsync_async.simulation.delay import DELAY_KINDS, ConstantDelay, DelayModel
-from barsync_async.simulation.grid import stream_name, venue_grid
+from barsync_async.simulation.grid import venue_grid
+from barsync_async.simulation.venues import PROTOCOLS
 from barsync_async.units import MAX_WALL_MS, SourceId, split_source
 
 _SYMBOL = re.compile(r"[A-Za-z0-9][A-Za-z0-9./_-]{0,31}")
@@ -42,6 +43,12 @@ def _address(value: str) -> str:
     match = _LISTEN.fullmatch(value)
     if match is None or int(match["port"]) > _MAX_PORT:
         raise ValueError("should be HOST:PORT, e.g. 127.0.0.1:9001; port 0 takes any free one")
+    return value
+
+
+def _protocol(value: str) -> str:
+    if value not in PROTOCOLS:
+        raise ValueError(f"expected one of {' '.join(PROTOCOLS)}")
     return value
 
 
@@ -76,7 +83,7 @@ class VenueTable(_Table):
     the bars on the wall clock's own grid.
     """
 
-    protocol: Literal["binance"] = "binance"
+    protocol: Annotated[str, AfterValidator(_protocol)] = "binance"
     listen: Annotated[str, AfterValidator(_address)] = "127.0.0.1:9001"
     duration_s: Seconds | None = None
     pace_ms: Milliseconds | None = None
@@ -107,20 +114,29 @@ class MarketTable(_Table):
 
 
 class SourceTable(_Table):
-    """``[defaults]`` and ``[sources.NAME]``: what happens to closed bars on their way out."""
+    """``[defaults]`` and ``[sources.NAME]``: what happens to closed bars on their way out.
+
+    ``revise`` is the share that goes out one unit of volume short, and as it is
+    ``revise_after_ms`` later.
+    """
 
     delay: DelayModel = ConstantDelay(kind="constant", ms=0.0)
     loss: Probability = 0.0
     duplicate: Probability = 0.0
     reorder: Probability = 0.0
+    revise: Probability = 0.0
+    revise_after_ms: Milliseconds = 30_000.0
 
 
 class FaultsTable(_Table):
-    """``[faults]``: what happens to connections. ``abrupt`` is the share cut without a word."""
+    """``[faults]``: what happens to connections. ``abrupt`` is the share cut without a word;
+    ``lifetime_s`` how long the venue lets any connection live.
+    """
 
     disconnect_every_s: Seconds | None = None
     disconnect_jitter: Probability = 0.2
     abrupt: Probability = 0.0
+    lifetime_s: Seconds | None = None
     ping_every_s: Seconds = 20.0
     pong_within_s: Seconds = 60.0
 
@@ -137,10 +153,14 @@ class Scenario(_Table):
 
     @field_validator("sources")
     @classmethod
-    def _one_stream_each(cls, value: dict[str, SourceTable]) -> dict[str, SourceTable]:
+    def _one_stream_each(
+        cls, value: dict[str, SourceTable], info: ValidationInfo
+    ) -> dict[str, SourceTable]:
+        venue = info.data.get("venue")
+        protocol = PROTOCOLS[venue.protocol if venue else "binance"]
         seen: dict[str, str] = {}
         for source in value:
-            twin = seen.setdefault(stream_name(source), source)
+            twin = seen.setdefault(protocol.stream(source), source)
             if twin != source:
                 raise ValueError(f"{twin} and {source} are the same stream at the venue")
         return value

@@ -16,12 +16,15 @@ from barsync_async.units import SourceId, WallMs
 
 
 class Sending(msgspec.Struct, frozen=True):
-    """One closed bar that leaves the venue, or would have: ``lost``."""
+    """One closed bar that leaves the venue, or would have: ``lost``. ``revision``: how often it
+    left before with other values.
+    """
 
     source: SourceId
     timestamp: WallMs
     candle: Candle
     lost: bool = False
+    revision: int = 0
 
 
 class Schedule:
@@ -103,6 +106,14 @@ def _sendings(sending: Sending, due_ns: int, fate: Fate) -> Iterator[tuple[int, 
     if fate.lost:
         yield due_ns, msgspec.structs.replace(sending, lost=True)
         return
-    yield due_ns, sending
+    yield due_ns, sending if fate.revised_ns is None else _incomplete(sending)
+    if fate.revised_ns is not None:
+        due_ns += fate.revised_ns
+        sending = msgspec.structs.replace(sending, revision=1)
+        yield due_ns, sending
     if fate.again_ns is not None:
         yield due_ns + fate.again_ns, sending
+
+
+def _incomplete(sending: Sending) -> Sending:
+    return msgspec.structs.replace(sending, candle=sending.candle.short_of_one())

@@ -7,24 +7,29 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from barsync_async.simulation.connection import (
-    MAX_STREAMS,
-    VenueConnection,
-    Violation,
-    knows_path,
-)
+from barsync_async.simulation.roles import Violation
+from barsync_async.simulation.venues.binance import MAX_STREAMS, BinanceLine, BinanceServer
+from barsync_async.units import Instant, MonoNs, WallMs
 
 SECOND = 1_000_000_000
 
 
-def ask(connection: VenueConnection, frame: str | bytes, now_ns: int = 0) -> Any:
-    answer = connection.receive(frame, now_ns)
+def at(now_ns: int) -> Instant:
+    return Instant(MonoNs(now_ns), WallMs(0))
+
+
+def connected(path: str) -> BinanceLine:
+    return BinanceServer({}).accept(path, at(0))
+
+
+def ask(connection: BinanceLine, frame: str | bytes, now_ns: int = 0) -> Any:
+    (answer,) = connection.receive(frame, at(now_ns))
     assert isinstance(answer, str)
     return json.loads(answer)
 
 
 def error_of(frame: str | bytes) -> Any:
-    return ask(VenueConnection("/ws"), frame)["error"]
+    return ask(connected("/ws"), frame)["error"]
 
 
 def request(method: str, *params: Any, id: Any = 1) -> str:  # noqa: A002 - the venue's name
@@ -32,7 +37,7 @@ def request(method: str, *params: Any, id: Any = 1) -> str:  # noqa: A002 - the 
 
 
 def test_subscriptions_come_and_go_and_are_listed_in_order() -> None:
-    connection = VenueConnection("/ws")
+    connection = connected("/ws")
     assert ask(connection, request("SUBSCRIBE", "b@kline_1m", "a@kline_1s")) == {
         "result": None,
         "id": 1,
@@ -59,27 +64,29 @@ def test_subscriptions_come_and_go_and_are_listed_in_order() -> None:
     ],
 )
 def test_a_path_may_name_streams(path: str, combined: bool, streams: list[str]) -> None:
-    connection = VenueConnection(path)
-    assert knows_path(path)
+    connection = connected(path)
+    assert BinanceServer({}).knows_path(path)
     assert connection.combined == combined
     assert ask(connection, request("LIST_SUBSCRIPTIONS"))["result"] == streams
 
 
 @pytest.mark.parametrize("path", ["/", "", "/wss", "/streams", "/api/ws", "//[", "/?a=/ws"])
 def test_other_paths_are_unknown(path: str) -> None:
-    assert not knows_path(path)
+    assert not BinanceServer({}).knows_path(path)
 
 
 def test_the_envelope_is_a_property_of_the_connection() -> None:
-    connection = VenueConnection("/ws")
-    assert connection.envelope("a", '{"e":1}') == '{"e":1}'
+    connection = connected("/ws")
+    (raw,) = connection.farewell(at(0))
+    assert json.loads(raw) == {"e": "serverShutdown", "E": 0}
     assert ask(connection, request("GET_PROPERTY", "combined"))["result"] is False
     assert ask(connection, request("SET_PROPERTY", *["combined", True]))["result"] is None
-    assert json.loads(connection.envelope("a", '{"e":1}')) == {"stream": "a", "data": {"e": 1}}
+    (wrapped,) = connection.farewell(at(0))
+    assert json.loads(wrapped) == {"stream": "!serverShutdown", "data": json.loads(raw)}
 
 
 def test_an_unknown_method_is_answered_as_on_the_wire() -> None:
-    answer = ask(VenueConnection("/ws"), '{"method":"NOT_A_METHOD","id":4}')
+    answer = ask(connected("/ws"), '{"method":"NOT_A_METHOD","id":4}')
     assert answer == {
         "error": {
             "code": 2,
@@ -127,14 +134,14 @@ def test_what_is_no_json_text_is_code_3(frame: str | bytes) -> None:
 )
 def test_a_wrong_request_is_an_error_and_changes_nothing(frame: str) -> None:
     assert error_of(frame)["code"] in (2, 3)
-    connection = VenueConnection("/ws/a")
-    connection.receive(frame, 0)
+    connection = connected("/ws/a")
+    connection.receive(frame, at(0))
     assert ask(connection, request("LIST_SUBSCRIPTIONS"))["result"] == ["a"]
 
 
 @pytest.mark.parametrize("id_", [0, -(2**63), 2**63 - 1, "a" * 36, "Z9", None])
 def test_ids_come_back_as_they_were(id_: object) -> None:
-    assert ask(VenueConnection("/ws"), request("SUBSCRIBE", id=id_)) == {"result": None, "id": id_}
+    assert ask(connected("/ws"), request("SUBSCRIBE", id=id_)) == {"result": None, "id": id_}
 
 
 @pytest.mark.parametrize(
@@ -145,26 +152,28 @@ def test_wrong_properties_are_refused(params: list[Any], code: int) -> None:
 
 
 def test_a_sixth_message_within_a_second_breaks_the_limit() -> None:
-    connection = VenueConnection("/ws")
+    connection = connected("/ws")
     for number in range(5):
         ask(connection, request("SUBSCRIBE"), number * SECOND // 10)
-    assert connection.receive("pong", SECOND - 1) == Violation("Too many requests")
+    assert connection.receive("pong", at(SECOND - 1)) == (Violation("Too many requests"),)
 
 
 def test_five_messages_a_second_for_ever_are_fine() -> None:
-    connection = VenueConnection("/ws")
+    connection = connected("/ws")
     for number in range(100):
         ask(connection, "pong", number * SECOND // 5)
 
 
 def test_too_many_streams_break_the_limit_however_they_are_named() -> None:
     names = [f"s{number}@kline_1s" for number in range(MAX_STREAMS + 1)]
-    assert VenueConnection("/ws/" + "/".join(names)).violation() is not None
-    assert VenueConnection("/ws/" + "/".join(names[1:])).violation() is None
-    connection = VenueConnection("/ws")
+    assert connected("/ws/" + "/".join(names)).greet(at(0)) == (Violation("Too many streams"),)
+    assert connected("/ws/" + "/".join(names[1:])).greet(at(0)) == ()
+    connection = connected("/ws")
     ask(connection, request("SUBSCRIBE", *names[1:]))
     ask(connection, request("SUBSCRIBE", *names[1:]))
-    assert connection.receive(request("SUBSCRIBE", *names), 0) == Violation("Too many streams")
+    assert connection.receive(request("SUBSCRIBE", *names), at(0)) == (
+        Violation("Too many streams"),
+    )
 
 
 json_like = st.recursive(
@@ -180,8 +189,8 @@ requests = st.fixed_dictionaries(
 
 @given(st.text() | st.binary() | requests.map(json.dumps) | json_like.map(json.dumps), st.text())
 def test_every_frame_gets_one_json_answer(frame: str | bytes, path: str) -> None:
-    knows_path(path)
-    for connection in (VenueConnection("/ws/" + path), VenueConnection("/stream?" + path)):
+    BinanceServer({}).knows_path(path)
+    for connection in (connected("/ws/" + path), connected("/stream?" + path)):
         answer = ask(connection, frame)
         assert "id" in answer
         assert ("result" in answer) != ("error" in answer)

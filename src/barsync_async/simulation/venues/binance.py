@@ -1,22 +1,30 @@
-"""One client's connection as the venue sees it: its streams, its requests, its rate.
+"""Binance's spot kline streams, the server's side, with the venue's rules.
 
 Whatever a client sends gives an answer or a refusal; nothing raises. A stream that does not exist
-is accepted in silence and never produces, as at the real venue.
+is accepted in silence and never produces, as at the real venue. Pings are left to the transport.
 """
 
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 from urllib.parse import parse_qs, unquote
 
 import msgspec
 
 from barsync_async.messages import excerpt
-from barsync_async.simulation.kline import combined_text
+from barsync_async.simulation.roles import Answer, HttpAnswer, Quote, Shelf, Violation
+from barsync_async.simulation.venues.binance_kline import (
+    combined_text,
+    kline_text,
+    shutdown_text,
+    venue_symbol,
+)
+from barsync_async.units import Instant, SourceId, split_source
 
 MESSAGES_PER_SECOND = 5
 MAX_STREAMS = 1_024
 _NS_PER_S = 1_000_000_000
+_SHUTDOWN_STREAM = "!serverShutdown"
 _INT64 = range(-(2**63), 2**63)
 _MAX_ID_LENGTH = 36
 _MAX_NAME_LENGTH = 256
@@ -30,12 +38,6 @@ _encoder = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder()
 
 
-class Violation(msgspec.Struct, frozen=True):
-    """The client broke a limit: the connection is to be closed for ``reason``."""
-
-    reason: str
-
-
 class _Refused(Exception):
     """A request that is answered with an error."""
 
@@ -45,16 +47,49 @@ class _Refused(Exception):
         self.message = message
 
 
-def knows_path(path: str) -> bool:
-    """Whether the venue serves anything at ``path`` of a websocket's URL."""
-    where = path.partition("?")[0]
-    return where.rstrip("/") in ("/ws", "/stream") or where.startswith("/ws/")
+class BinanceProtocol:
+    """Binance spot."""
+
+    name = "binance"
+
+    def stream(self, source: str) -> str:
+        """``BTC/USD_1m`` -> ``btcusd@kline_1m``; any timeframe will do."""
+        symbol, timeframe = split_source(source)
+        return f"{venue_symbol(symbol).lower()}@kline_{timeframe}"
+
+    def serve(self, sources: Sequence[SourceId], shelf: Shelf) -> "BinanceServer":
+        """A server that sells ``sources``."""
+        del shelf
+        return BinanceServer({source: self.stream(source) for source in sources})
 
 
-class VenueConnection:
-    """The state of one connection to ``path``, for which :func:`knows_path` holds."""
+class BinanceServer:
+    """``streams`` are the names of what it sells."""
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, streams: Mapping[SourceId, str]) -> None:
+        self.streams = streams
+
+    def knows_path(self, path: str) -> bool:
+        """``/ws``, ``/ws/<streams>`` and ``/stream?streams=<streams>``."""
+        where = path.partition("?")[0]
+        return where.rstrip("/") in ("/ws", "/stream") or where.startswith("/ws/")
+
+    def accept(self, path: str, now: Instant) -> "BinanceLine":
+        """A new client."""
+        del now
+        return BinanceLine(path, self.streams)
+
+    def get(self, target: str, headers: Mapping[str, str], now: Instant) -> HttpAnswer | None:
+        """No REST endpoint yet."""
+        del target, headers, now
+        return None
+
+
+class BinanceLine:
+    """One client's connection: its streams, its requests, its rate."""
+
+    def __init__(self, path: str, streams: Mapping[SourceId, str]) -> None:
+        self._names = streams
         where, _, query = path.partition("?")
         self.combined = where.rstrip("/") == "/stream"
         if self.combined:
@@ -64,22 +99,47 @@ class VenueConnection:
         self._streams = dict.fromkeys(name for name in names.split("/") if name)
         self._recent: deque[int] = deque(maxlen=MESSAGES_PER_SECOND)
 
-    def violation(self) -> Violation | None:
-        """What limit the streams of the URL break, if any."""
-        return Violation("Too many streams") if len(self._streams) > MAX_STREAMS else None
+    def greet(self, now: Instant) -> Sequence[Answer]:
+        """Nothing, unless the URL asks for too many streams."""
+        del now
+        return () if (broken := self._violation()) is None else (broken,)
 
     def wants(self, stream: str) -> bool:
         """Whether the client is subscribed to ``stream``."""
         return stream in self._streams
 
-    def envelope(self, stream: str, event: str) -> str:
-        """``event`` of ``stream`` in the form that the client chose."""
+    def publish(self, quote: Quote, now: Instant) -> str | None:
+        """The kline event, in the form that the client chose; None without a subscription."""
+        stream = self._names[quote.bar.source]
+        if stream not in self._streams:
+            return None
+        return self._envelope(
+            stream, kline_text(quote.bar, quote.candle, now.wall, final=quote.final)
+        )
+
+    def next_at(self) -> int | None:
+        """Never: pings are the transport's."""
+        return None
+
+    def advance(self, now: Instant) -> Sequence[Answer]:
+        """Nothing."""
+        del now
+        return ()
+
+    def farewell(self, now: Instant) -> Sequence[str]:
+        """``serverShutdown``, as the venue announces the end of a connection."""
+        return (self._envelope(_SHUTDOWN_STREAM, shutdown_text(now.wall)),)
+
+    def _violation(self) -> Violation | None:
+        return Violation("Too many streams") if len(self._streams) > MAX_STREAMS else None
+
+    def _envelope(self, stream: str, event: str) -> str:
         return combined_text(stream, event) if self.combined else event
 
-    def receive(self, frame: str | bytes, now_ns: int) -> str | Violation:
+    def receive(self, frame: str | bytes, now: Instant) -> Sequence[Answer]:
         """The answer to ``frame``, or the limit that it breaks."""
-        if self._is_flooding(now_ns):
-            return Violation("Too many requests")
+        if self._is_flooding(now.mono):
+            return (Violation("Too many requests"),)
         request_id: int | str | None = None
         try:
             request = _parsed(frame)
@@ -87,9 +147,9 @@ class VenueConnection:
             result = self._result(request)
         except _Refused as refused:
             error = {"code": refused.code, "msg": refused.message}
-            return _encoder.encode({"error": error, "id": request_id}).decode()
-        broken = self.violation()
-        return broken or _encoder.encode({"result": result, "id": request_id}).decode()
+            return (_encoder.encode({"error": error, "id": request_id}).decode(),)
+        broken = self._violation()
+        return (broken or _encoder.encode({"result": result, "id": request_id}).decode(),)
 
     def _is_flooding(self, now_ns: int) -> bool:
         full = len(self._recent) == MESSAGES_PER_SECOND

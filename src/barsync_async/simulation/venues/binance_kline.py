@@ -4,7 +4,6 @@ import msgspec
 
 from barsync_async.messages import Bar
 from barsync_async.simulation.candle import Candle
-from barsync_async.simulation.grid import venue_symbol
 from barsync_async.units import TIMEFRAMES, WallMs
 
 _encoder = msgspec.json.Encoder()
@@ -39,6 +38,11 @@ def kline_text(bar: Bar, candle: Candle, event_ms: WallMs, *, final: bool) -> st
     }
     event = {"e": "kline", "E": event_ms, "s": symbol, "k": kline}
     return _encoder.encode(event).decode()
+
+
+def venue_symbol(symbol: str) -> str:
+    """``BTC/USD`` -> ``BTCUSD``."""
+    return symbol.replace("/", "").replace("-", "").upper()
 
 
 def combined_text(stream: str, event: str) -> str:

@@ -1,0 +1,11 @@
+"""Venues' wire formats and rules, pure, the server's side: one venue a file."""
+
+from collections.abc import Mapping
+
+from barsync_async.simulation.roles import VenueProtocol
+from barsync_async.simulation.venues.binance import BinanceProtocol
+
+_ALL: tuple[VenueProtocol, ...] = (BinanceProtocol(),)
+
+PROTOCOLS: Mapping[str, VenueProtocol] = {protocol.name: protocol for protocol in _ALL}
+"""Every venue that can be simulated, by the name that a scenario's ``protocol`` key takes."""
