@@ -221,7 +221,7 @@ def test_the_message_names_the_file_and_every_mistake_on_a_line_of_its_own() -> 
         ("feeds.sim.url", "ws://h:99999", "expected ws://HOST"),
         ("feeds.sim.url", "http://h", "expected ws://HOST"),
         ("feeds.sim.url", "ws://a b", "expected ws://HOST"),
-        ("feeds.sim.key", "secret", "no such key"),
+        ("feeds.sim.colour", "red", "no such key"),
         ("containers.agg.role", "sorter", "should be 'processor'"),
         ("containers.agg.components", {}, "at least 1 item"),
         ("containers.agg.components", [], "should be a valid dictionary"),
