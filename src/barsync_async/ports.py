@@ -205,6 +205,17 @@ class Connector(Protocol):
         """
 
 
+class HttpClient(Protocol):
+    """Asks a venue's REST endpoint."""
+
+    async def get(self, feed: str, request: HistoryRequest) -> HistoryResponse:
+        """The answer, whatever its status.
+
+        Raises:
+            ConnectionRefused: there is none.
+        """
+
+
 class Sink(Protocol):
     """Where an output's events go: opened, written in batches, closed, each in a worker thread."""
 
