@@ -26,7 +26,7 @@ from barsync_async.venues.history.exchange import (
 )
 from barsync_async.venues.keep_alive import KeepAlive
 from barsync_async.venues.options import VenueOptions
-from barsync_async.venues.outcomes import Received, Rejection
+from barsync_async.venues.outcomes import Received, Rejection, Running
 
 
 class TimerHandle(Protocol):
@@ -151,9 +151,16 @@ class VenueCodec(Protocol):
 
 
 class ConnectionChange(msgspec.Struct, frozen=True):
-    """The feed has a new connection (``up``), or lost the one it had."""
+    """The feed has a new connection (``up``), or lost the one it had. ``catching_up``: it asks the
+    venue's history for what it missed, until :class:`CaughtUp`.
+    """
 
     up: bool
+    catching_up: bool = False
+
+
+class CaughtUp(msgspec.Struct, frozen=True):
+    """The feed has all that it missed, or as much as there is to be had."""
 
 
 class Arrival(NamedTuple):
@@ -167,7 +174,7 @@ class Arrival(NamedTuple):
     at: Instant
     feed: str
     order: int
-    item: Bar | Rejection | ConnectionChange
+    item: Bar | Running | Rejection | ConnectionChange | CaughtUp
 
 
 class Frame(msgspec.Struct, frozen=True, gc=False):

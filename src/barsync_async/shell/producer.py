@@ -1,13 +1,15 @@
 """One task per source between the connections that carry it and the synchronizers that want it."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import structlog
 
 from barsync_async.messages import Bar
-from barsync_async.ports import Arrival
+from barsync_async.ports import Arrival, Clock
+from barsync_async.shell.final_bars import FinalBars
 from barsync_async.shell.intake import Inbox, Intake
+from barsync_async.units import WallMs
 
 _CAPACITY = 4_096
 
@@ -18,7 +20,8 @@ class Producer:
     """Pushes what arrives for one source into every synchronizer that expects it.
 
     A full inbox holds the producer, a full producer holds the connection, and a held connection
-    stops reading its socket: nothing is dropped on the way.
+    stops reading its socket: nothing is dropped on the way. Running bars stay here until they are
+    final.
     """
 
     def __init__(
@@ -32,6 +35,17 @@ class Producer:
         self.queue: Inbox[Arrival] = Inbox(capacity)
         self._intake = intake
         self._inboxes = tuple(inboxes)
+        self._final_bars: FinalBars | None = None
+        self.newest: WallMs | None = None
+        """The timestamp of the last bar that was handed on."""
+
+    def decide(
+        self, feed: str, grace_ms: int, heard_at: Callable[[], WallMs | None], clock: Clock
+    ) -> None:
+        """``feed`` sends running bars of this source: find out here which are final."""
+        if self._final_bars is None:
+            self._final_bars = FinalBars(clock, self.queue.wake)
+        self._final_bars.add(feed, grace_ms, heard_at)
 
     async def offer(self, arrivals: Sequence[Arrival]) -> None:
         """Hand ``arrivals`` over; waits only where the queue is full."""
@@ -44,11 +58,25 @@ class Producer:
         while not self.queue.finished:
             await self.queue.wait()
             arrivals = self.queue.take()
-            self._trace(arrivals)
-            for inbox in self._inboxes:
-                await inbox.put(arrivals)
+            if self._final_bars is None:
+                await self._hand_on(arrivals)
+            else:
+                await self._hand_on(self._final_bars.decided(arrivals))
+                await self._hand_on(self._final_bars.by_clock())
             for arrival in arrivals:
                 self._intake.leave(arrival.at)
+        if self._final_bars is not None:
+            self._final_bars.stop()
+
+    async def _hand_on(self, arrivals: Sequence[Arrival]) -> None:
+        if not arrivals:
+            return
+        self._trace(arrivals)
+        for inbox in self._inboxes:
+            await inbox.put(arrivals)
+        last = arrivals[-1].item
+        if type(last) is Bar:
+            self.newest = last.timestamp
 
     def _trace(self, arrivals: Sequence[Arrival]) -> None:
         """At level debug: every bar, with the monotonic moment that decides whether it is late."""
