@@ -40,6 +40,11 @@ _SYNCHRONIZER = _of(
         "",
     ),
     (
+        "a slot opens quickly though somebody is excluded",
+        "            or self._liveness.excluded\n",
+        "",
+    ),
+    (
         "a slot opens quickly for who is not due",
         "            or not due.flags[index]\n",
         "",

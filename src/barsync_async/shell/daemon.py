@@ -77,7 +77,7 @@ class Daemon:
             events=self._producer(f"events of {plan.name}", set(plan.sources)),
             clock=self._clock,
             intake=self._intake,
-            rng=self._rng,
+            rng=Random(self._rng.random()),  # noqa: S311 - jitter is no secret, and each feed's own
         )
 
     def _producer(self, name: str, sources: set[SourceId]) -> Producer:
