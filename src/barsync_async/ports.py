@@ -230,6 +230,9 @@ class HttpClient(Protocol):
             ConnectionRefused: there is none.
         """
 
+    async def close(self) -> None:
+        """No more requests come."""
+
 
 class Sink(Protocol):
     """Where an output's events go: opened, written in batches, closed, each in a worker thread."""

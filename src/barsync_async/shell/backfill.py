@@ -25,7 +25,7 @@ _FIRST_DELAY_MS = 500
 _LONGEST_DELAY_MS = 60_000
 _MOST_PAGES = 1_000
 
-Deliver = Callable[[Span, Sequence[Bar | Rejection]], Awaitable[None]]
+HandOn = Callable[[Sequence[Bar | Rejection]], Awaitable[None]]
 
 log = structlog.get_logger("barsync.backfill")
 
@@ -73,21 +73,21 @@ class Backfill:
         self._pace = Pace(history.interval_ms, clock)
         self._log = log.bind(feed=feed)
 
-    async def fetch(self, spans: Iterable[Span], deliver: Deliver) -> None:
-        """Get all ``spans``, some at once, and ``deliver`` each page as it comes, flagged. What
+    async def fetch(self, spans: Iterable[Span], hand_on: HandOn) -> None:
+        """Get all ``spans``, some at once, and ``hand_on`` each page as it comes, flagged. What
         cannot be got is logged and left out. Safe to cancel.
         """
         places = anyio.CapacityLimiter(_AT_ONCE)
 
         async def one(span: Span) -> None:
             async with places:
-                await self._fetch(span, deliver)
+                await self._fetch(span, hand_on)
 
         async with anyio.create_task_group() as tasks:
             for span in spans:
                 tasks.start_soon(one, span, name=f"backfill {span.source}")
 
-    async def _fetch(self, span: Span, deliver: Deliver) -> None:
+    async def _fetch(self, span: Span, hand_on: HandOn) -> None:
         request: HistoryRequest | None = self._history.request(span, self._options)
         bars = 0
         for _ in range(_MOST_PAGES):
@@ -95,7 +95,7 @@ class Backfill:
             if page is None:
                 break
             bars += len(page.items)
-            await deliver(span, [_flagged(item) for item in page.items])
+            await hand_on([_flagged(item) for item in page.items])
             request = page.following
         self._log.debug("backfilled", source=span.source, bars=bars)
 

@@ -13,7 +13,8 @@ from anyio.abc import TaskGroup
 
 from barsync_async.config import Config
 from barsync_async.messages import EventType
-from barsync_async.ports import Arrival, Clock, Connector
+from barsync_async.ports import Arrival, Clock, Connector, HttpClient
+from barsync_async.shell.backfill import Backfill
 from barsync_async.shell.components.registry import build_containers
 from barsync_async.shell.components.synchronizer import BarSynchronizer
 from barsync_async.shell.connections import (
@@ -27,6 +28,7 @@ from barsync_async.shell.intake import Inbox, Intake
 from barsync_async.shell.outputs.output import Output
 from barsync_async.shell.outputs.registry import make_sink
 from barsync_async.shell.producer import Producer
+from barsync_async.shell.warm_up import warm_up
 from barsync_async.units import SourceId
 from barsync_async.venues import CODECS
 
@@ -41,6 +43,7 @@ class Daemon:
         clock: the real or the virtual one.
         connector: opens the feeds' connections.
         intake: the one that ``connector`` counts reads in.
+        http: asks the venues for past bars; None: nobody does.
         rng: for the back-off's jitter.
 
     Raises:
@@ -48,16 +51,25 @@ class Daemon:
     """
 
     def __init__(
-        self, config: Config, *, clock: Clock, connector: Connector, intake: Intake, rng: Random
+        self,
+        config: Config,
+        *,
+        clock: Clock,
+        connector: Connector,
+        intake: Intake,
+        rng: Random,
+        http: HttpClient | None = None,
     ) -> None:
         self._clock = clock
+        self._http = http
         self._connector = connector
         self._intake = intake
         self._rng = rng
         plans = plan_connections(config)
         self.containers = build_containers(config, clock=clock, intake=intake, connections=plans)
         self._producers: dict[str, Producer] = {}
-        self._feeds = [self._make_feed(plan) for plan in plans]
+        self._past_bars = {self._make_feed(plan): plan.backfill for plan in plans}
+        self._feeds = list(self._past_bars)
         _warn_of_unused(config)
         buses = [container.event_bus for container in self.containers]
         self._outputs = [
@@ -77,8 +89,17 @@ class Daemon:
             events=self._producer(f"events of {plan.name}", set(plan.sources)),
             clock=self._clock,
             intake=self._intake,
+            grace_ms=plan.grace_ms,
+            rollover_s=plan.rollover_s,
+            backfill=self._backfill(plan),
             rng=Random(self._rng.random()),  # noqa: S311 - jitter is no secret, and each feed's own
         )
+
+    def _backfill(self, plan: ConnectionPlan) -> Backfill | None:
+        history = CODECS[plan.venue].history
+        if not plan.backfill or history is None or self._http is None:
+            return None
+        return Backfill(plan.name, history, plan.options, http=self._http, clock=self._clock)
 
     def _producer(self, name: str, sources: set[SourceId]) -> Producer:
         """What arrives goes to every synchronizer that expects one of ``sources``."""
@@ -95,6 +116,7 @@ class Daemon:
 
         Raises:
             OutputError: an output cannot be written. Nothing is drained then.
+            SubscriptionRefused: every feed was refused for good.
         """
         with one_error():
             async with AsyncExitStack() as opened, anyio.create_task_group() as everything:
@@ -110,22 +132,44 @@ class Daemon:
                     everything.start_soon(container.run, name=f"container {container.name}")
                 everything.start_soon(self._feed_until, stop, name="feeds")
         self._log_totals()
+        refused = [feed.gave_up for feed in self._feeds if feed.gave_up is not None]
+        if refused and len(refused) == len(self._feeds):
+            raise refused[0]
 
     async def _feed_until(self, stop: anyio.Event) -> None:
         """Run feeds and producers; when told to stop, close all parts from the front to the end."""
         async with anyio.create_task_group() as producing:
             for producer in self._producers.values():
                 producing.start_soon(producer.run, name=f"producer {producer.name}")
+            await self._warm_up(stop)
             async with anyio.create_task_group() as feeding:
-                for feed in self._feeds:
-                    feeding.start_soon(feed.run, name=f"feed {feed.name}")
                 feeding.start_soon(self._stop_feeds, stop, feeding)
+                async with anyio.create_task_group() as running:
+                    for feed in self._feeds:
+                        running.start_soon(feed.run, name=f"feed {feed.name}")
+                stop.set()  # it is, unless every feed was refused for good
             for producer in self._producers.values():
                 producer.queue.close()
         for container in self.containers:
             await container.stop()
         for output in self._outputs:
             output.stop()
+        if self._http is not None:
+            await self._http.close()
+
+    async def _warm_up(self, stop: anyio.Event) -> None:
+        """Get the past bars, unless told to stop before they are there."""
+        if not any(feed.past for feed in self._feeds):
+            return
+        async with anyio.create_task_group() as tasks:
+
+            async def end_with_stop() -> None:
+                await stop.wait()
+                tasks.cancel_scope.cancel()
+
+            tasks.start_soon(end_with_stop)
+            await warm_up(self._past_bars, self._intake)
+            tasks.cancel_scope.cancel()
 
     async def _stop_feeds(self, stop: anyio.Event, feeding: TaskGroup) -> None:
         await stop.wait()

@@ -7,7 +7,7 @@ time, and which sets a source was connected for.
 
 import asyncio
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from websockets.asyncio.client import ClientConnection, connect
@@ -19,13 +19,17 @@ from websockets.protocol import Event
 from barsync_async.errors import ConnectionRefused
 from barsync_async.ports import Clock, Frame
 from barsync_async.shell.intake import Intake
-from barsync_async.units import Instant
+from barsync_async.shell.tls import DIRECT, NO_ROUTES, Route, why_not_trusted
+from barsync_async.units import NS_PER_MS, Instant
 
 MAX_FRAME_BYTES = 4 * 1024 * 1024
 _QUEUE_HIGH, _QUEUE_LOW = 4_096, 1_024
 _CLOSE_TIMEOUT_S = 1.0
 _OPEN_TIMEOUT_S = 10.0
 _PING_S = 20.0
+_LOOK_S = 10.0
+_DEAD_S = 40
+_DEAD_NS = _DEAD_S * 1_000 * NS_PER_MS
 _MOST_AT_ONCE = 256  # what takes a few ms to decode: the loop must not be held for longer
 _MESSAGE_OPCODES = (Opcode.TEXT, Opcode.BINARY, Opcode.CONT)
 
@@ -46,6 +50,10 @@ class StampedConnection(ClientConnection):
         self._intake = intake
         self._read_at = clock.now()
         self._cut: asyncio.TimerHandle | None = None
+        self._look: asyncio.TimerHandle | None = None
+        self._held_up_ns: int = self._read_at.mono
+        self.is_dead = False
+        """Whether it was cut because not even a ping was answered."""
 
     def hold(self) -> None:
         """Somebody receives from it: what it has read and will read counts as under way.
@@ -53,6 +61,7 @@ class StampedConnection(ClientConnection):
         Nothing does of a connection that never comes to that, for nobody would see it arrive.
         """
         self._is_held = True
+        self._look = self.loop.call_later(_LOOK_S, self._look_for_life)
         for stamp in self.stamps:
             self._intake.read(stamp)
         if self.ended.done():
@@ -67,10 +76,24 @@ class StampedConnection(ClientConnection):
             # goodbye, and does not hang up: up to 20 s in which nothing comes.
             self._cut = self.loop.call_later(_CLOSE_TIMEOUT_S, self.transport.abort)
 
+    def _look_for_life(self) -> None:
+        """Cut a connection on which nothing comes, not even the answers to the library's pings.
+        While we read nothing, for want of room, silence says nothing.
+        """
+        now = self._clock.now().mono
+        if not self.transport.is_reading():
+            self._held_up_ns = now
+        elif now - max(self._read_at.mono, self._held_up_ns) > _DEAD_NS:
+            self.is_dead = True
+            self.transport.abort()
+            return
+        self._look = self.loop.call_later(_LOOK_S, self._look_for_life)
+
     def connection_lost(self, exc: Exception | None) -> None:
         """The socket is gone: all that was read before is in."""
-        if self._cut is not None:
-            self._cut.cancel()
+        for timer in (self._cut, self._look):
+            if timer is not None:
+                timer.cancel()
         ended_at = self._clock.now()
         self.ended.set_result(ended_at)
         if self._is_held:
@@ -131,6 +154,8 @@ class WebsocketConnection:
         if received is not None:
             code = f"{received.code} {received.reason}".strip()
             return ConnectionRefused(self._feed, f"the venue closed the connection: {code}")
+        if self._websocket.is_dead:
+            return ConnectionRefused(self._feed, f"nothing came for {_DEAD_S} s, no pong either")
         return ConnectionRefused(self._feed, "the connection broke without a closing frame")
 
     async def send(self, text: str) -> None:
@@ -159,11 +184,20 @@ class OversizedFrame(ConnectionRefused):
 
 
 class WebsocketConnector:
-    """Opens real connections. TLS is verified; no proxy is used."""
+    """Opens real connections. TLS is verified; a proxy is used only where one is named.
 
-    def __init__(self, clock: Clock, intake: Intake) -> None:
+    Args:
+        clock: stamps what is read.
+        intake: counts it.
+        routes: by feed; one that is not there goes out directly.
+    """
+
+    def __init__(
+        self, clock: Clock, intake: Intake, routes: Mapping[str, Route] = NO_ROUTES
+    ) -> None:
         self._clock = clock
         self._intake = intake
+        self._routes = routes
 
     async def connect(self, feed: str, url: str) -> WebsocketConnection:
         """Open a connection to ``url``.
@@ -175,21 +209,24 @@ class WebsocketConnector:
         def make(*args: Any, **options: Any) -> StampedConnection:
             return StampedConnection(*args, clock=self._clock, intake=self._intake, **options)
 
+        route = self._routes.get(feed, DIRECT)
         try:
             websocket = await connect(
                 url,
+                ssl=route.context() if url.startswith("wss:") else None,
                 create_connection=make,  # type: ignore[arg-type]  # any maker of one serves
                 max_size=MAX_FRAME_BYTES,
                 max_queue=(_QUEUE_HIGH, _QUEUE_LOW),
                 open_timeout=_OPEN_TIMEOUT_S,
                 close_timeout=_CLOSE_TIMEOUT_S,
                 ping_interval=_PING_S,
-                ping_timeout=_PING_S,
+                ping_timeout=None,  # a late pong may lie unread behind what we have no room for
                 compression=None,
-                proxy=None,
+                proxy=route.proxy,
             )
         except (OSError, InvalidHandshake, InvalidURI, EOFError, ValueError) as error:
             # ValueError: the address has a port, a host or a bracket that cannot be.
-            raise ConnectionRefused(feed, f"cannot connect to {url}: {error}") from error
+            why = why_not_trusted(error) or error
+            raise ConnectionRefused(feed, f"cannot connect to {url}: {why}") from error
         assert isinstance(websocket, StampedConnection)  # noqa: S101 - make() made it
         return WebsocketConnection(feed, websocket, self._intake)
