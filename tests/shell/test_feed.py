@@ -142,7 +142,7 @@ class Bench:
             name: Inbox(room) for name in (*sources, "events")
         }
         self._producers = {
-            name: Producer(name, self.intake, [inbox], capacity)
+            name: Producer(name, self.intake, [inbox], capacity, clock=self.clock)
             for name, inbox in self.inboxes.items()
         }
         self.feed = self.make_feed(self.venue, "ws://venue")
@@ -594,7 +594,7 @@ def test_a_feed_can_be_made_without_a_loop() -> None:
         PUBLIC,
         connector=Nowhere(),
         producers={},
-        events=Producer("events", intake, []),
+        events=Producer("events", intake, [], clock=clock),
         clock=clock,
         intake=intake,
         rng=Random(SEED),

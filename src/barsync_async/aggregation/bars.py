@@ -164,14 +164,21 @@ class BarAggregator:
                 yield from self._windows.give(window)
 
 
-def _nested(shorter: str, longer: str) -> tuple[Timeframe, Timeframe]:
-    """The two timeframes, of which whole bars of the first make one of the second."""
+def why_not_nested(shorter: str, longer: str) -> str | None:
+    """Why whole bars of ``shorter`` do not make one of ``longer``; None where they do."""
     for name in (shorter, longer):
         if name not in TIMEFRAMES:
-            raise ValueError(f"unknown timeframe {name!r}; one of {' '.join(TIMEFRAMES)}")
+            return f"unknown timeframe {name!r}; one of {' '.join(TIMEFRAMES)}"
     parts, whole = TIMEFRAMES[shorter], TIMEFRAMES[longer]
     if whole.length_ms <= parts.length_ms:
-        raise ValueError(f"{longer} bars are not longer than {shorter} bars")
+        return f"{longer} bars are not longer than {shorter} bars"
     if whole.length_ms % parts.length_ms or not parts.closes_at(whole.anchor_ms):
-        raise ValueError(f"{longer} bars are not made of whole {shorter} bars")
-    return parts, whole
+        return f"{longer} bars are not made of whole {shorter} bars"
+    return None
+
+
+def _nested(shorter: str, longer: str) -> tuple[Timeframe, Timeframe]:
+    """The two timeframes, of which whole bars of the first make one of the second."""
+    if (why := why_not_nested(shorter, longer)) is not None:
+        raise ValueError(why)
+    return TIMEFRAMES[shorter], TIMEFRAMES[longer]

@@ -18,6 +18,7 @@ from pydantic import (
     Tag,
 )
 
+from barsync_async.config.files import HistoryFileConfig
 from barsync_async.features import parse_indicators
 from barsync_async.messages import EventType
 from barsync_async.strategy_choice import check_strategy
@@ -107,6 +108,10 @@ class ServiceConfig(_Table):
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 
 
+FILE_VENUE = "file"
+"""A feed of this venue reads ``files``; all others are somewhere on the network."""
+
+
 class FeedConfig(_Table):
     """``[feeds.NAME]``: one venue's sources; no ``url`` means the venue's public endpoint.
 
@@ -127,7 +132,14 @@ class FeedConfig(_Table):
     proxy: Annotated[str, AfterValidator(_proxy_url)] | None = None
     grace_ms: Annotated[int, Field(ge=0, le=3_600_000)] = 2_000
     backfill: Annotated[int, Field(ge=0, le=100_000)] | None = None
+    derived: dict[SourceName, SourceName] = {}
+    files: dict[SourceName, HistoryFileConfig] = {}
     rollover_s: Annotated[float, Field(gt=0, le=31_536_000, allow_inf_nan=False)] | None = None
+
+    @property
+    def is_of_files(self) -> bool:
+        """Whether its bars are read from files."""
+        return self.venue == FILE_VENUE
 
     @property
     def options(self) -> VenueOptions:

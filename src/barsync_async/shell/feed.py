@@ -100,17 +100,17 @@ class Feed:
         self._lines: list[Line] = []
         self._order = 0
         self._failures = 0
-        self._flagged = codec.facts.finality != "later bar or clock"
-        settle_ms = 0 if self._flagged else grace_ms
+        flagged = codec.facts.finality != "later bar or clock"
+        settle_ms = 0 if flagged else grace_ms
         self.past = (
             None
             if backfill is None
             else PastBars(name, producers, backfill, clock=clock, settle_ms=settle_ms)
         )
         """What the venue remembers; None where it is not asked."""
-        if not self._flagged:
+        if not flagged:
             for producer in producers.values():
-                producer.decide(name, grace_ms, self._heard_at, clock)
+                producer.decide(name, grace_ms, self.heard_at)
 
     # A line after another
 
@@ -224,6 +224,11 @@ class Feed:
         if catches_up:
             self._tasks.start_soon(self._catch_up, line, name=f"catching up {self.name}")
 
+    async def on_ready(self, line: Line) -> None:
+        """Every subscription is answered: from now on, what does not come did not happen."""
+        if not any(each.ready.is_set() for each in self._lines if each is not line):
+            await self._tell_sources(ConnectionChange(up=True), self._clock.now())
+
     async def on_frames(self, line: Line, frames: Sequence[Frame]) -> None:
         """These were read.
 
@@ -257,6 +262,7 @@ class Feed:
             self._failures = 0
         others = any(each.is_up for each in self._lines if each is not line)
         if not self._stopping.is_set() and not others:
+            await self._tell_sources(ConnectionChange(up=False), ended_at)
             await self._tell(ConnectionChange(up=False), ended_at)
         self._intake.leave(ended_at)
 
@@ -285,11 +291,13 @@ class Feed:
         if isinstance(item, Rejection):
             self._log.warning("rejected", reason=item.reason, detail=item.detail)
         self._order += 1
-        arrivals = [Arrival(at, self.name, self._order, item)]
-        if isinstance(item, ConnectionChange) and not item.up and not self._flagged:
-            for producer in self._producers.values():
-                await producer.offer(arrivals)
-        await self._events.offer(arrivals)
+        await self._events.offer([Arrival(at, self.name, self._order, item)])
+
+    async def _tell_sources(self, change: ConnectionChange, at: Instant) -> None:
+        wanting = [each for each in self._producers.values() if each.wants_changes]
+        self._order += bool(wanting)
+        for producer in wanting:
+            await producer.offer([Arrival(at, self.name, self._order, change)])
 
     def _note(self, item: Received, line: Line | None) -> None:
         match item:
@@ -306,7 +314,7 @@ class Feed:
             case Reply(text) if line is not None:
                 line.say(text)
 
-    def _heard_at(self) -> WallMs | None:
+    def heard_at(self) -> WallMs | None:
         """When a connection of ours was last heard."""
         heard = [line.heard_at.wall for line in self._lines if line.heard_at is not None]
         return max(heard, default=None)

@@ -21,6 +21,9 @@ class LineOwner(Protocol):
     async def on_up(self, line: "Line") -> None:
         """The connection is open."""
 
+    async def on_ready(self, line: "Line") -> None:
+        """Every subscription is answered."""
+
     async def on_frames(self, line: "Line", frames: Sequence[Frame]) -> None:
         """These were read.
 
@@ -184,7 +187,7 @@ class Line:
             self.heard_at = frames[-1].at
             await owner.on_frames(self, frames)
             if not self.ready.is_set() and self._said.is_set():
-                self._note_answers()
+                await self._note_answers(owner)
             await checkpoint()  # frames that wait already are given out without a pause
 
     async def _receive(self, connection: Connection) -> Sequence[Frame]:
@@ -197,6 +200,7 @@ class Line:
         detail = f"nothing came for {silence_ms / 1_000:g} s: the connection is dead"
         raise ConnectionRefused(self.feed, detail)
 
-    def _note_answers(self) -> None:
+    async def _note_answers(self, owner: LineOwner) -> None:
         if not self.session.unacknowledged():
             self.ready.set()
+            await owner.on_ready(self)
