@@ -54,10 +54,6 @@ class Admission:
     def _is_future(self, timestamp: WallMs, now: Instant) -> bool:
         return timestamp > now.wall + self._ahead_ms
 
-    def is_twin(self, bar: Bar, index: int, feed: str | None) -> bool:
-        """Whether another feed brought this bar first, with the same values."""
-        return feed is not None and self._twin(bar, index, feed) == bar
-
     def _twin(self, bar: Bar, index: int, feed: str) -> Bar | None:
         """What is known of this bar from another feed, which was the first to bring it."""
         if not self._proof.is_shared(index):

@@ -200,7 +200,7 @@ class Synchronizer:
         if index in self._uneasy:
             change = self._liveness.on_bar(index, now)
             self._life.out += [] if change is None else [change]
-        self._place(bar, index, now, feed)
+        self._place(bar, index, now)
         self._life.delivered(index, feed, bar, now)
         slot = self._open.get(bar.timestamp)
         if slot is not None and slot.is_proved:
@@ -209,11 +209,9 @@ class Synchronizer:
         self._life.make_room(now)
         return self._life.take_out() or _NOTHING
 
-    def _place(self, bar: Bar, index: int, now: Instant, feed: str | None) -> None:
+    def _place(self, bar: Bar, index: int, now: Instant) -> None:
         """Put the bar where it belongs, and count it as what it is there."""
-        if self._admission.is_twin(bar, index, feed):
-            self._counters.duplicate[index] += 1
-        elif not self.alignment.due(bar.timestamp).flags[index]:
+        if not self.alignment.due(bar.timestamp).flags[index]:
             self._count(bar, index, self._memory.put_between(index, bar))
         elif self._life.is_over(bar.timestamp):
             self._place_late(bar, index, now)
