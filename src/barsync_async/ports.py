@@ -111,8 +111,8 @@ class ConnectionChange(msgspec.Struct, frozen=True):
 
 
 class Arrival(NamedTuple):
-    """A bar, a rejection or a change of the connection, its moment (for a bar, when its frame was
-    read from the socket), and the feed it concerns.
+    """A bar, a rejection or a change of the connection, its moment (when its frame, or the end of
+    the connection, was read from the socket), and the feed it concerns.
 
     ``order`` numbers the items of one feed. So arrivals sort, as tuples, into one order whatever
     the task scheduling: by moment, then feed, then their order on the wire.
@@ -132,7 +132,11 @@ class Frame(msgspec.Struct, frozen=True, gc=False):
 
 
 class Connection(Protocol):
-    """One open websocket, whatever library or simulation carries it."""
+    """One open websocket, whatever library or simulation carries it.
+
+    It counts in the intake as under way what it reads: every frame, and its end. Whoever receives
+    from it says when a frame has arrived; whoever tells of its end, when that has.
+    """
 
     async def receive(self) -> Sequence[Frame]:
         """Frames read and not handed out yet, some or all; waits for the first.
@@ -144,8 +148,12 @@ class Connection(Protocol):
     async def send(self, text: str) -> None:
         """Send one text frame."""
 
-    async def close(self) -> None:
-        """Close; harmless on a closed connection."""
+    async def close(self) -> Instant:
+        """Close; harmless on a closed connection.
+
+        Returns:
+            The moment of its end, be it this or an earlier one.
+        """
 
 
 class Connector(Protocol):

@@ -93,8 +93,6 @@ class Feed:
             try:
                 await self._connect_and_read(session)
             except ConnectionRefused as error:
-                if isinstance(error, OversizedFrame):
-                    await self._tell(Rejection("oversized", error.detail), self._clock.now())
                 if self._stopping.is_set():
                     return
                 await self._back_off(error)
@@ -119,14 +117,22 @@ class Feed:
             if self._stopping.is_set():  # stop() came while the connection was being made
                 await connection.close()
             await self._serve(connection, session)
+        except OversizedFrame as error:
+            await self._tell(Rejection("oversized", error.detail), await connection.close())
+            raise
         finally:
             self._connection = None
             if self._clock.now().mono - opened >= _STABLE_NS:
                 self._failures = 0
             with anyio.CancelScope(shield=True):
-                await connection.close()
-                if not self._stopping.is_set():
-                    await self._tell(ConnectionChange(up=False), self._clock.now())
+                await self._tell_end(connection)
+
+    async def _tell_end(self, connection: Connection) -> None:
+        """Everything read before it is handed on: now the end, unless we made it ourselves."""
+        ended_at = await connection.close()
+        if not self._stopping.is_set():
+            await self._tell(ConnectionChange(up=False), ended_at)
+        self._intake.leave(ended_at)
 
     async def _connect(self, url: str) -> Connection | None:
         """A new connection; None where :meth:`stop` came first.

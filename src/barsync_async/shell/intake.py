@@ -1,8 +1,8 @@
 """What was read from the sockets and has not reached the synchronizer yet.
 
 A set is sealed only after all that had been read is in it. :class:`Intake` is how the
-synchronizer knows: every frame and bar on its way is counted here from the moment of its reading
-until it lies in the inbox.
+synchronizer knows: every frame, every bar and every end of a connection is counted here from the
+moment of its reading until it lies in the inbox.
 """
 
 import asyncio

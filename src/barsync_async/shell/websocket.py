@@ -1,7 +1,8 @@
 """Real websocket connections, by the ``websockets`` library.
 
-Every message is stamped when its last bytes are read from the socket, not when somebody gets
-round to it: that stamp decides whether a bar was in time.
+Every message is stamped when its last bytes are read from the socket, and the end of a connection
+when it is read there, not when somebody gets round to it: that stamp decides whether a bar was in
+time, and which sets a source was connected for.
 """
 
 import asyncio
@@ -30,7 +31,7 @@ _MESSAGE_OPCODES = (Opcode.TEXT, Opcode.BINARY, Opcode.CONT)
 
 
 class StampedConnection(ClientConnection):
-    """A client connection that notes when each message was read.
+    """A client connection that notes when each message was read, and when it ended.
 
     The library's own extension points: ``data_received`` is asyncio's callback for bytes read,
     ``process_event`` the library's for each frame in them.
@@ -39,10 +40,23 @@ class StampedConnection(ClientConnection):
     def __init__(self, *args: Any, clock: Clock, intake: Intake, **options: Any) -> None:
         super().__init__(*args, **options)
         self.stamps: deque[Instant] = deque()
+        self.ended: asyncio.Future[Instant] = self.loop.create_future()
+        self._is_held = False
         self._clock = clock
         self._intake = intake
         self._read_at = clock.now()
         self._cut: asyncio.TimerHandle | None = None
+
+    def hold(self) -> None:
+        """Somebody receives from it: what it has read and will read counts as under way.
+
+        Nothing does of a connection that never comes to that, for nobody would see it arrive.
+        """
+        self._is_held = True
+        for stamp in self.stamps:
+            self._intake.read(stamp)
+        if self.ended.done():
+            self._intake.enter(self.ended.result())
 
     def data_received(self, data: bytes) -> None:
         """Bytes came off the socket: this is the moment of arrival for all they hold."""
@@ -54,9 +68,13 @@ class StampedConnection(ClientConnection):
             self._cut = self.loop.call_later(_CLOSE_TIMEOUT_S, self.transport.abort)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """The socket is gone."""
+        """The socket is gone: all that was read before is in."""
         if self._cut is not None:
             self._cut.cancel()
+        ended_at = self._clock.now()
+        self.ended.set_result(ended_at)
+        if self._is_held:
+            self._intake.enter(ended_at)
         super().connection_lost(exc)
 
     def process_event(self, event: Event) -> None:
@@ -64,7 +82,8 @@ class StampedConnection(ClientConnection):
         super().process_event(event)
         if isinstance(event, WireFrame) and event.fin and event.opcode in _MESSAGE_OPCODES:
             self.stamps.append(self._read_at)
-            self._intake.read(self._read_at)
+            if self._is_held:
+                self._intake.read(self._read_at)
 
 
 class WebsocketConnection:
@@ -75,6 +94,7 @@ class WebsocketConnection:
         self._websocket = websocket
         self._intake = intake
         self._end: ConnectionRefused | None = None
+        websocket.hold()
 
     async def receive(self) -> Sequence[Frame]:
         """Messages that were read, at least one and at most 256; waits for the first. Safe to
@@ -124,9 +144,14 @@ class WebsocketConnection:
         except ConnectionClosed as error:
             raise self._ended(error) from error
 
-    async def close(self) -> None:
-        """Say goodbye; waits a second for the answer. What was read can still be received."""
+    async def close(self) -> Instant:
+        """Say goodbye; waits a second for the answer. What was read can still be received.
+
+        Returns:
+            The moment of its end, be it this or an earlier one.
+        """
         await self._websocket.close()
+        return await asyncio.shield(self._websocket.ended)
 
 
 class OversizedFrame(ConnectionRefused):
