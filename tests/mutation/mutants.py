@@ -590,6 +590,11 @@ _SLOTS = _of(
 _TIMING = _of(
     "timing",
     (
+        "the wall clock counts in whole ms",
+        "now.mono - now.rest_ns + (wall",
+        "now.mono + (wall",
+    ),
+    (
         "no least wait after the first bar",
         "deadline = MonoNs(max(deadline, slot.first_at + self._min_wait_ns))",
         "pass",
