@@ -390,6 +390,15 @@ def test_no_bytes_make_it_raise(frame: bytes) -> None:
     assert all(not isinstance(item, Running) for item in session().receive(frame))
 
 
+@given(st.integers(0, 600), st.integers(0, 9), st.binary(max_size=9))
+def test_a_frame_with_a_piece_cut_out_or_put_in_never_makes_it_raise(
+    place: int, length: int, piece: bytes
+) -> None:
+    frame = candles(candle(), candle(product_id="ETH-USD")).encode()
+    for item in session().receive(frame[:place] + piece + frame[place + length :]):
+        assert isinstance(item, Running | Rejection | Refusal)
+
+
 values = (
     st.none()
     | st.booleans()
