@@ -232,6 +232,23 @@ def test_a_product_that_the_venue_passes_over_in_silence_stays_unacknowledged() 
     assert one.unacknowledged() == ["ETH/USD_5m"]
 
 
+@pytest.mark.parametrize("listed", [{}, {"candles": []}, {"candles": ["OTHER-USD"]}])
+def test_a_request_all_of_which_is_passed_over_does_not_hold_up_the_next(
+    listed: dict[str, list[str]],
+) -> None:
+    one = session(*(f"S{n}-USD_5m" for n in range(11)))
+    assert one.receive(subscribed(heartbeats=["heartbeats"])) == (Acknowledged(()),)
+    _, reply = one.receive(subscribed(heartbeats=["heartbeats"], **listed))
+    assert isinstance(reply, Reply)
+    assert asked_for(reply.text) == ["S10-USD"]
+    assert len(one.unacknowledged()) == 11
+
+
+def test_the_opening_frames_are_the_same_however_often_one_looks() -> None:
+    one = session(*(f"S{n}-USD_5m" for n in range(11)))
+    assert list(one.opening_frames()) == list(one.opening_frames())
+
+
 def test_a_product_named_in_an_error_is_refused_and_the_others_are_asked_for_again() -> None:
     one = session()
     one.opening_frames()

@@ -6,11 +6,7 @@ from barsync_async.venues.binance import BinanceCodec
 from barsync_async.venues.coinbase import CoinbaseCodec
 from barsync_async.venues.kraken import KrakenCodec
 
-Codec = (
-    BinanceCodec  # one a line
-    | CoinbaseCodec
-    | KrakenCodec
-)
+Codec = BinanceCodec | CoinbaseCodec | KrakenCodec
 
 _ALL: tuple[Codec, ...] = (
     BinanceCodec(),

@@ -83,7 +83,7 @@ class _Channel(msgspec.Struct):
 
 
 class _SiftedEvent(msgspec.Struct):
-    candles: list[msgspec.Raw] = []
+    candles: list[msgspec.Raw] | None = None
 
 
 class _Sifted(msgspec.Struct):
@@ -152,10 +152,12 @@ class CoinbaseSession:
             for start in range(0, len(sources), _PRODUCTS_PER_REQUEST)
         )
         self._asked: tuple[SourceId, ...] = ()
+        self._answers_due = 1  # to the heartbeats
+        self._opening = [_HEARTBEATS, *(reply.text for reply in self._next())]
 
     def opening_frames(self) -> Sequence[str]:
         """The heartbeats and the first products; the others when these are answered."""
-        return [_HEARTBEATS, *(reply.text for reply in self._next())]
+        return self._opening
 
     def unacknowledged(self) -> Sequence[SourceId]:
         """The sources whose subscription the venue has not answered."""
@@ -213,7 +215,7 @@ class CoinbaseSession:
             events = _sifted.decode(frame).events
         except (msgspec.DecodeError, RecursionError, UnicodeError):
             return (malformed,)
-        raws = [raw for event in events for raw in event.candles]
+        raws = [raw for event in events for raw in event.candles or ()]
         if not 1 < len(raws) <= _MOST_SIFTED:
             return (malformed,)
         return sorted(map(self._sifted_bar, raws), key=_place)
@@ -232,13 +234,17 @@ class CoinbaseSession:
             return self._subscribed(message)
         if message.type == "error":
             told = (message.message, message.reason)
-            return list(self._failed(": ".join(excerpt(text) for text in told if text)))
+            detail = ": ".join(text for text in told if text)
+            return list(self._failed(excerpt(detail)))
         if message.channel is not None or message.type is not None:
             return ()
         return (rejection("malformed", "no known message", frame),)
 
     def _subscribed(self, message: _Message) -> Sequence[Received]:
-        """The list of all that is subscribed; it may hold a -USDC product or its twin."""
+        """The list of all that is subscribed; it may hold a -USDC product or its twin. What it
+        lacks though it was asked for is left for the next connection.
+        """
+        self._answers_due -= 1
         named = {
             usd_twin(product)
             for event in message.events or ()
@@ -246,9 +252,11 @@ class CoinbaseSession:
         }
         sources = self._settle(lambda product: usd_twin(product) in named)
         answered = any(usd_twin(_product(source)) in named for source in self._asked)
-        return (Acknowledged(sources), *(self._next() if answered else ()))
+        over = answered or self._answers_due <= 0
+        return (Acknowledged(sources), *(self._next() if over else ()))
 
     def _failed(self, detail: str) -> Iterator[Received]:
+        self._answers_due -= 1
         mentioned = set(_PRODUCT.findall(detail))
         if named := self._settle(lambda product: product in mentioned):
             yield Refusal(named, detail, final=True)
@@ -293,6 +301,7 @@ class CoinbaseSession:
             self._asked = tuple(source for source in sources if source in self._pending)
         if not self._asked:
             return ()
+        self._answers_due += 1
         return (Reply(_subscribe(map(_product, self._asked))),)
 
 
