@@ -2,6 +2,7 @@
 
 import json
 import math
+import tracemalloc
 from collections.abc import Sequence
 from typing import Any
 
@@ -342,6 +343,19 @@ def test_a_megabyte_is_not_even_parsed_though_a_snapshot_of_720_bars_is() -> Non
 def test_a_frame_of_nothing_but_wrong_rows_costs_one_rejection() -> None:
     frame = '{"channel":"ohlc","data":[' + ",".join(["{}"] * 80_000) + "]}"
     assert rejected(frame).reason == "malformed"
+
+
+@pytest.mark.parametrize("unit", ["{}", "7", "null", "[]", '{"x":[]}'])
+def test_no_frame_costs_more_than_ten_megabytes(unit: str) -> None:
+    one = session()
+    frame = '{"channel":"ohlc","data":[' + ",".join([unit] * (261_000 // (len(unit) + 1))) + "]}"
+    tracemalloc.start()
+    try:
+        one.receive(frame)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 10_000_000
 
 
 # The codec

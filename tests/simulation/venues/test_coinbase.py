@@ -358,6 +358,7 @@ def test_the_client_reads_the_very_bars_that_the_venue_means(seed: int) -> None:
     defaults = {
         "delay": {"kind": "uniform", "max_ms": 150},
         "duplicate": 0.2,
+        "reorder": 0.2,
         "revise": 0.3,
         "revise_after_ms": 40,
     }
