@@ -31,7 +31,7 @@ def message(name: str) -> bytes:
 
 
 def test_a_candle_starts_at_unix_seconds_and_lasts_five_minutes() -> None:
-    assert session().receive(message("candles")) == [
+    assert session().receive(message("candles")) == (
         Running(
             Bar(
                 "BTC-USD",
@@ -43,8 +43,8 @@ def test_a_candle_starts_at_unix_seconds_and_lasts_five_minutes() -> None:
                 68_920.5,
                 42.15,
             )
-        )
-    ]
+        ),
+    )
 
 
 def test_a_heartbeat_is_nothing() -> None:

@@ -29,7 +29,7 @@ def message(name: str) -> bytes:
 
 
 def test_a_bar_begins_at_interval_begin_and_lasts_as_many_minutes_as_interval_says() -> None:
-    assert session().receive(message("ohlc_update")) == [
+    assert session().receive(message("ohlc_update")) == (
         Running(
             Bar(
                 "BTC/USD",
@@ -41,8 +41,8 @@ def test_a_bar_begins_at_interval_begin_and_lasts_as_many_minutes_as_interval_sa
                 106_040.1,
                 30_927.68066226,
             )
-        )
-    ]
+        ),
+    )
 
 
 def test_a_pong_is_nothing() -> None:

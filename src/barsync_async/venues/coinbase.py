@@ -18,11 +18,11 @@ from typing import Annotated
 
 import msgspec
 
-from barsync_async.messages import Bar, excerpt
+from barsync_async.messages import Bar, excerpt, flaw
 from barsync_async.units import MAX_WALL_MS, TIMEFRAMES, SourceId, WallMs, split_source
 from barsync_async.venues.coinbase_product import product_id, usd_twin
 from barsync_async.venues.facts import VenueFacts
-from barsync_async.venues.fields import Name, checked, oversized, rejection
+from barsync_async.venues.fields import Name, oversized, rejection
 from barsync_async.venues.history.coinbase import CoinbaseHistory
 from barsync_async.venues.options import VenueOptions
 from barsync_async.venues.outcomes import (
@@ -181,8 +181,9 @@ class CoinbaseSession:
         candles: list[_Candle] = []
         for event in message.events or ():
             candles += event.candles or ()
-        if len(candles) > 1:  # a snapshot begins with the newest
-            candles.sort(key=attrgetter("start"))
+        if len(candles) == 1:
+            return (self._bar(candles[0], frame),)
+        candles.sort(key=attrgetter("start"))  # a snapshot begins with the newest
         return [self._bar(candle, frame) for candle in candles]
 
     def _bar(self, candle: _Candle, frame: str | bytes) -> Running | Rejection:
@@ -191,20 +192,18 @@ class CoinbaseSession:
             return Rejection("unknown_source", excerpt(f"{candle.product_id} {_TIMEFRAME}"))
         if candle.start % _LENGTH_S:
             return Rejection("invalid", f"no {_TIMEFRAME} bar starts at {candle.start}")
-        bar = checked(
-            Bar(
-                symbol,
-                _TIMEFRAME,
-                WallMs(candle.start * 1_000 + _LENGTH_MS),
-                candle.open,
-                candle.high,
-                candle.low,
-                candle.close,
-                candle.volume,
-            ),
-            frame,
+        bar = Bar(
+            symbol,
+            _TIMEFRAME,
+            WallMs(candle.start * 1_000 + _LENGTH_MS),
+            candle.open,
+            candle.high,
+            candle.low,
+            candle.close,
+            candle.volume,
         )
-        return Running(bar) if isinstance(bar, Bar) else bar
+        wrong = flaw(bar)
+        return Running(bar) if wrong is None else rejection("invalid", wrong, frame)
 
     def _sift(self, frame: str | bytes, error: Exception) -> Sequence[Received]:
         """A wrong candle must not take those beside it along."""

@@ -17,10 +17,10 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from barsync_async.messages import Bar, excerpt
-from barsync_async.units import MAX_WALL_MS, TIMEFRAMES, SourceId, Timeframe, WallMs, split_source
+from barsync_async.messages import Bar, excerpt, flaw
+from barsync_async.units import MAX_WALL_MS, TIMEFRAMES, SourceId, WallMs, split_source
 from barsync_async.venues.facts import VenueFacts
-from barsync_async.venues.fields import Name, checked, oversized, rejection, rfc3339_ms
+from barsync_async.venues.fields import Name, oversized, rejection, rfc3339_ms
 from barsync_async.venues.history.kraken import KrakenHistory
 from barsync_async.venues.keep_alive import KeepAlive
 from barsync_async.venues.options import VenueOptions
@@ -43,8 +43,10 @@ _PASSING = re.compile(
     r"exceeded|rate limit|too many|EService|unavailable|internal|time ?out", re.IGNORECASE
 )
 
-Route = tuple[str, str, Timeframe]
-"""Our symbol and timeframe."""
+Route = tuple[str, str, int]
+"""Our symbol and timeframe, with its length in ms; bars of all lengths offered lie on the epoch's
+grid.
+"""
 
 
 class _Row(msgspec.Struct):
@@ -176,7 +178,10 @@ class KrakenSession:
         except (msgspec.DecodeError, RecursionError, UnicodeError) as error:
             return self._sift(frame, error)
         if message.channel == "ohlc" and message.data is not None:
-            return _in_order([self._bar(row, frame) for row in message.data])
+            rows = message.data
+            if len(rows) == 1:
+                return (self._bar(rows[0], frame),)
+            return _in_order([self._bar(row, frame) for row in rows])
         return self._answer(message, frame)
 
     # Bars
@@ -185,17 +190,17 @@ class KrakenSession:
         route = self._routes.get((row.symbol, row.interval))
         if route is None:
             return Rejection("unknown_source", excerpt(f"{row.symbol} {row.interval}"))
-        symbol, name, timeframe = route
+        symbol, timeframe, length_ms = route
         try:
-            timestamp = WallMs(_begin_ms(row.interval_begin) + timeframe.length_ms)
+            end = WallMs(_begin_ms(row.interval_begin) + length_ms)
         except ValueError as error:
             return rejection("malformed", excerpt(str(error)), frame)
-        if timestamp > MAX_WALL_MS or not timeframe.closes_at(timestamp):
-            return Rejection("invalid", f"no {name} bar begins at {excerpt(row.interval_begin)}")
-        bar = checked(
-            Bar(symbol, name, timestamp, row.open, row.high, row.low, row.close, row.volume), frame
-        )
-        return Running(bar) if isinstance(bar, Bar) else bar
+        if end % length_ms or end > MAX_WALL_MS:
+            begin = excerpt(row.interval_begin)
+            return Rejection("invalid", f"no {timeframe} bar begins at {begin}")
+        bar = Bar(symbol, timeframe, end, row.open, row.high, row.low, row.close, row.volume)
+        wrong = flaw(bar)
+        return Running(bar) if wrong is None else rejection("invalid", wrong, frame)
 
     def _sift(self, frame: str | bytes, error: Exception) -> Sequence[Received]:
         """A wrong row must not take those beside it along."""
@@ -261,7 +266,7 @@ class KrakenSession:
 
 def _in_order(items: list[Running | Rejection]) -> Sequence[Running | Rejection]:
     """A snapshot's rows come oldest first, by the documentation; no bar hangs on that."""
-    return items if len(items) == 1 else sorted(items, key=_place)
+    return sorted(items, key=_place)
 
 
 def _place(item: Running | Rejection) -> int:
@@ -283,7 +288,7 @@ def _routes(sources: Sequence[SourceId]) -> Mapping[tuple[str, int], Route]:
     routes = {}
     for source in sources:
         symbol, timeframe = split_source(source)
-        routes[_stream(source)] = (symbol, timeframe, TIMEFRAMES[timeframe])
+        routes[_stream(source)] = (symbol, timeframe, TIMEFRAMES[timeframe].length_ms)
     return routes
 
 
