@@ -3,6 +3,16 @@
 from collections.abc import Mapping
 
 from barsync_async.venues.binance import BinanceCodec
+from barsync_async.venues.coinbase import CoinbaseCodec
+from barsync_async.venues.kraken import KrakenCodec
 
-CODECS: Mapping[str, BinanceCodec] = {codec.name: codec for codec in (BinanceCodec(),)}
+Codec = BinanceCodec | CoinbaseCodec | KrakenCodec
+
+_ALL: tuple[Codec, ...] = (
+    BinanceCodec(),
+    CoinbaseCodec(),
+    KrakenCodec(),
+)
+
+CODECS: Mapping[str, Codec] = {codec.name: codec for codec in _ALL}
 """Every venue, by the name that a config's ``venue`` key takes."""

@@ -4,8 +4,14 @@ from collections.abc import Mapping
 
 from barsync_async.simulation.roles import VenueProtocol
 from barsync_async.simulation.venues.binance import BinanceProtocol
+from barsync_async.simulation.venues.coinbase import CoinbaseProtocol
+from barsync_async.simulation.venues.kraken import KrakenProtocol
 
-_ALL: tuple[VenueProtocol, ...] = (BinanceProtocol(),)
+_ALL: tuple[VenueProtocol, ...] = (
+    BinanceProtocol(),
+    CoinbaseProtocol(),
+    KrakenProtocol(),
+)
 
 PROTOCOLS: Mapping[str, VenueProtocol] = {protocol.name: protocol for protocol in _ALL}
 """Every venue that can be simulated, by the name that a scenario's ``protocol`` key takes."""
