@@ -3,15 +3,19 @@
 from collections.abc import Mapping
 
 from barsync_async.venues.binance import BinanceCodec
+from barsync_async.venues.bybit import BybitCodec
 from barsync_async.venues.coinbase import CoinbaseCodec
 from barsync_async.venues.kraken import KrakenCodec
+from barsync_async.venues.okx import OkxCodec
 
-Codec = BinanceCodec | CoinbaseCodec | KrakenCodec
+Codec = BinanceCodec | BybitCodec | CoinbaseCodec | KrakenCodec | OkxCodec
 
 _ALL: tuple[Codec, ...] = (
     BinanceCodec(),
+    BybitCodec(),
     CoinbaseCodec(),
     KrakenCodec(),
+    OkxCodec(),
 )
 
 CODECS: Mapping[str, Codec] = {codec.name: codec for codec in _ALL}
