@@ -17,6 +17,7 @@ from barsync_async.venues.history.exchange import (
     HistoryResponse,
     Span,
 )
+from barsync_async.venues.keep_alive import KeepAlive
 from barsync_async.venues.options import VenueOptions
 from barsync_async.venues.outcomes import Received, Reply, Running
 
@@ -35,10 +36,25 @@ def open_venue(protocol: str, sources: Mapping[str, Any], **tables: Any) -> Simu
 
 
 class Client:
-    """Sends what ``session`` wants to send, no faster than it says, and gives it what comes."""
+    """Sends what ``session`` wants to send, no faster than it says, and gives it what comes.
 
-    def __init__(self, venue: SimulatedVenue, session: VenueSession, number: int = 1) -> None:
+    ``flagged``: the venue says which state of a bar is the last. ``pings``: the client keeps the
+    connection alive as the session wants it kept.
+    """
+
+    def __init__(
+        self,
+        venue: SimulatedVenue,
+        session: VenueSession,
+        number: int = 1,
+        *,
+        flagged: bool = False,
+        pings: bool = False,
+    ) -> None:
         self.session = session
+        self._flagged = flagged
+        self._alive = session.keep_alive if pings else None
+        self._said_ns: int = STARTED.mono
         self.outcomes: list[Received] = []
         self.told: list[Bar] = []
         self.cut: Close | None = None
@@ -55,6 +71,9 @@ class Client:
         """Until the moment, or to the scenario's end."""
         for now in self._moments(until_ms):
             self._take(self._venue.advance(now), now)
+            if self._alive is not None and now >= self._ping_ns(self._alive):
+                self._outgoing.append(self._alive.text)
+                self._said_ns = now
             if self._outgoing and self._may_send_ns <= now:
                 text = self._outgoing.popleft()
                 self._take(self._venue.receive(self._number, text, now), now)
@@ -63,10 +82,19 @@ class Client:
     def _moments(self, until_ms: float | None) -> Iterator[int]:
         now: int = STARTED.mono
         while (next_at := self._venue.next_at()) is not None:
-            now = max(now, min(next_at, self._may_send_ns) if self._outgoing else next_at)
+            moments = [next_at]
+            if self._outgoing:
+                moments.append(self._may_send_ns)
+            if self._alive is not None:
+                moments.append(self._ping_ns(self._alive))
+            now = max(now, min(moments))
             if until_ms is not None and now > at(until_ms):
                 return
             yield now
+
+    def _ping_ns(self, alive: KeepAlive) -> int:
+        said_ns = max(self._said_ns, self._heard_ns) if alive.only_in_silence else self._said_ns
+        return said_ns + alive.every_ms * NS_PER_MS
 
     def _take(self, actions: Sequence[Action], now: int) -> None:
         for action in actions:
@@ -82,14 +110,18 @@ class Client:
         """What the venue means by a frame, and what the session reads in it, are the same."""
         got = self.session.receive(sent.text)
         if sent.bar is not None:
-            assert list(got) == [Running(sent.bar)]
+            if not self._flagged:
+                assert list(got) == [Running(sent.bar)]
+            else:
+                assert list(got) == ([sent.bar] if sent.final else [])
             self.told.append(sent.bar)
         self.outcomes += got
         self._outgoing += [item.text for item in got if isinstance(item, Reply)]
 
     def final(self) -> dict[tuple[SourceId, int], Bar]:
         """The last state of every bar."""
-        bars = [item.bar for item in self.outcomes if isinstance(item, Running)]
+        each = (item.bar if isinstance(item, Running) else item for item in self.outcomes)
+        bars = [bar for bar in each if isinstance(bar, Bar)]
         return {(bar.source, bar.timestamp): bar for bar in bars}
 
 

@@ -4,13 +4,17 @@ from collections.abc import Mapping
 
 from barsync_async.simulation.roles import VenueProtocol
 from barsync_async.simulation.venues.binance import BinanceProtocol
+from barsync_async.simulation.venues.bybit import BybitProtocol
 from barsync_async.simulation.venues.coinbase import CoinbaseProtocol
 from barsync_async.simulation.venues.kraken import KrakenProtocol
+from barsync_async.simulation.venues.okx import OkxProtocol
 
 _ALL: tuple[VenueProtocol, ...] = (
     BinanceProtocol(),
+    BybitProtocol(),
     CoinbaseProtocol(),
     KrakenProtocol(),
+    OkxProtocol(),
 )
 
 PROTOCOLS: Mapping[str, VenueProtocol] = {protocol.name: protocol for protocol in _ALL}
