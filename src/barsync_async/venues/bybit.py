@@ -85,7 +85,9 @@ class _Look(msgspec.Struct):
     success: bool | None = None
     ret_msg: str | None = None
     req_id: str | None = None
-    code: int | None = msgspec.field(default=None, name="retCode")
+    code: Annotated[int, msgspec.Meta(ge=0, le=999_999)] | None = msgspec.field(
+        default=None, name="retCode"
+    )
     message: str | None = msgspec.field(default=None, name="retMsg")
 
 

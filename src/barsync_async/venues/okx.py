@@ -100,9 +100,9 @@ class _Look(msgspec.Struct):
 
     arg: _Arg | None = None
     event: str | None = None
-    code: str | int | None = None
+    code: str | None = None
     msg: str | None = None
-    id: str | int | None = None
+    id: str | None = None
 
 
 class _Argument(msgspec.Struct):
@@ -211,7 +211,7 @@ class OkxSession:
             seen = _look.decode(frame)
         except _FAULTS as error:
             return self._sift(frame, error)
-        if seen.event is not None or seen.arg is None:
+        if seen.event is not None or seen.arg is None or not seen.arg.channel:
             return self._answer(seen, frame)
         if seen.arg.channel.startswith("candle"):
             return self._sift(frame, ValueError("a candle without data"))
@@ -264,7 +264,7 @@ class OkxSession:
                 return (self._acknowledged(seen.arg or _Arg()),)
             case "error":
                 return (self._refusal(seen),)
-            case "notice" if str(seen.code) == _UPGRADE:
+            case "notice" if seen.code == _UPGRADE:
                 return (GoingAway(excerpt(seen.msg or "a service upgrade")),)
             case "channel-conn-count-error":
                 detail = "too many connections carry this channel; a subscription was ended"
@@ -278,7 +278,7 @@ class OkxSession:
         return Acknowledged(() if source is None else (source,))
 
     def _refusal(self, seen: _Look) -> Refusal:
-        code, text = str(seen.code), seen.msg or "refused without a reason"
+        code, text = seen.code or "?", seen.msg or "refused without a reason"
         detail = excerpt(f"error {code}: {text}")
         if code in _HOPELESS:
             return Refusal((), detail, final=True)
@@ -295,7 +295,7 @@ class OkxSession:
             return ((named[1], named[2]),)
         if seen.arg is not None:
             return ((seen.arg.channel, seen.arg.instId),)
-        return self._requests.get(str(seen.id), ())
+        return self._requests.get(seen.id or "", ())
 
 
 def _route(source: SourceId) -> tuple[str, str, int, int]:

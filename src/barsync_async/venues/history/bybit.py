@@ -57,7 +57,7 @@ class _Result(msgspec.Struct):
 
 
 class _Body(msgspec.Struct):
-    code: int = msgspec.field(name="retCode")
+    code: Annotated[int, msgspec.Meta(ge=0, le=999_999)] = msgspec.field(name="retCode")
     message: str = msgspec.field(default="", name="retMsg")
     result: msgspec.Raw = msgspec.Raw(b"null")
 
