@@ -11,11 +11,12 @@ import anyio
 import click
 
 from barsync_async.app.demo import make_plan, run_real, run_virtual
+from barsync_async.app.files import run_files
 from barsync_async.app.logging import set_up_logging
 from barsync_async.app.runner import LOOPS, forget_output, real_daemon, run_daemon, run_on_loop
 from barsync_async.app.settings import load_config, load_scenario
 from barsync_async.app.simulate import run_simulator
-from barsync_async.config import OUTPUT_EVENTS, Config
+from barsync_async.config import OUTPUT_EVENTS, Config, FeedConfig
 from barsync_async.errors import BarsyncError, ConfigError
 from barsync_async.shell.clock import SystemClock
 from barsync_async.shell.components.registry import build_containers
@@ -76,9 +77,15 @@ def main() -> None:
 @duration_option
 @loop_option
 def run(config: Path, duration: float | None, loop: str) -> None:
-    """Run the daemon that CONFIG describes until SIGTERM or Ctrl-C; then drain and exit."""
+    """Run the daemon that CONFIG describes until SIGTERM or Ctrl-C; then drain and exit.
+
+    On feeds of files: on virtual time, from the first bar to the last.
+    """
     with _errors_told():
         parsed = load_config(config, os.environ)
+        if all(feed.is_of_files for feed in parsed.feeds.values()):
+            run_files(parsed, duration)
+            return
         _log_as_told(parsed)
         run_on_loop(loop, lambda: run_daemon(real_daemon(parsed), anyio.Event(), duration))
 
@@ -98,11 +105,17 @@ def check(config: Path) -> None:
         click.echo(_summary(parsed))
 
 
+def _where(feed: FeedConfig) -> str:
+    if feed.is_of_files:
+        return "from " + " ".join(file.path for file in feed.files.values())
+    return f"at {feed.url or CODECS[feed.venue].default_url + ' (public)'}"
+
+
 def _summary(config: Config) -> str:
     lines = [f"service {config.service.name}"]
     for name, feed in config.feeds.items():
-        where = feed.url or f"{CODECS[feed.venue].default_url} (public)"
-        lines.append(f"feed {name}: {feed.venue} at {where}: {' '.join(feed.sources)}")
+        lines.append(f"feed {name}: {feed.venue} {_where(feed)}: {' '.join(feed.sources)}")
+        lines += [f"  {source} is made of {parts}" for source, parts in feed.derived.items()]
     for name, container in config.containers.items():
         kinds = ", ".join(f"{key} ({each.type})" for key, each in container.components.items())
         lines.append(f"container {name}: {kinds}")
