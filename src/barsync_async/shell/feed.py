@@ -17,6 +17,7 @@ from barsync_async.ports import (
     ConnectionChange,
     Connector,
     Frame,
+    SourcesRefused,
     VenueCodec,
 )
 from barsync_async.shell.backfill import Backfill
@@ -268,7 +269,7 @@ class Feed:
 
     def _sort(
         self,
-        item: Received,
+        item: Received | SourcesRefused,
         at: Instant,
         sorted_out: dict[Producer, list[Arrival]],
         line: Line | None = None,
@@ -281,8 +282,12 @@ class Feed:
         elif type(item) is Rejection:
             self._log.warning("rejected", reason=item.reason, detail=item.detail)
             producer = self._events
+        elif isinstance(item, SourcesRefused):
+            producer = self._events
         else:
             self._note(item, line)
+            if isinstance(item, Refusal) and item.final and item.sources:
+                self._sort(SourcesRefused(item.sources), at, sorted_out)
             return
         self._order += 1
         sorted_out.setdefault(producer, []).append(Arrival(at, self.name, self._order, item))
