@@ -4,6 +4,8 @@ import asyncio
 from collections.abc import Sequence
 
 import pytest
+from structlog.testing import capture_logs
+from tests.end_to_end.venue import MINUTE, START, kline
 from tests.shell.test_feed import Bench, Line, refusals, running, settled
 
 from barsync_async.errors import SubscriptionRefused
@@ -184,3 +186,19 @@ async def test_stopping_amid_a_replacement_ends_both() -> None:
         await asyncio.sleep(101)
         assert len(bench.venue.lines) == 2
         await bench.stop()
+
+
+# Subscriptions gone silent
+
+
+async def test_a_connection_with_a_silent_source_is_replaced() -> None:
+    async with running(("SPY_1m", "QQQ_1m")) as bench:
+        with capture_logs() as logs:
+            subscribed(bench.line)
+            for minute in range(6):
+                bench.line.deliver(kline("SPY_1m", START + minute * MINUTE))
+                await asyncio.sleep(60)
+        assert [line["sources"] for line in logs if line["event"] == "silent subscriptions"] == [
+            ["QQQ_1m"]
+        ]
+        assert len(bench.venue.lines) == 2

@@ -25,6 +25,7 @@ from barsync_async.shell.intake import Intake
 from barsync_async.shell.line import Line
 from barsync_async.shell.past_bars import PastBars
 from barsync_async.shell.producer import Producer
+from barsync_async.shell.silence import SilentSources
 from barsync_async.shell.waiting import first_of
 from barsync_async.shell.websocket import OversizedFrame
 from barsync_async.units import NS_PER_MS, Instant, SourceId, WallMs, split_source
@@ -123,9 +124,11 @@ class Feed:
             return
         async with anyio.create_task_group() as tasks:
             self._tasks = tasks
+            tasks.start_soon(self._watch_silence, name=f"silence {self.name}")
             line: Line | None = self._open(tasks)
             while line is not None:
                 line = await self._follow(line, tasks)
+            tasks.cancel_scope.cancel()  # every line has ended
 
     async def stop(self) -> None:
         """Read no more; :meth:`run` returns once all that was read is handed on."""
@@ -186,6 +189,23 @@ class Feed:
         self._log.warning("disconnected", detail=detail, retry_in_s=round(delay, 3))
         with anyio.move_on_after(delay):
             await self._stopping.wait()
+
+    async def _watch_silence(self) -> None:
+        """Replace a connection on which a source is silent that never is at this venue; of another
+        venue's only say so, for its market may be quiet.
+        """
+        silent = SilentSources(self._producers)
+        while True:
+            await anyio.sleep(silent.look_every_ms / 1_000)
+            line = self._lines[-1] if self._lines else None
+            if line is None or line.ready_at is None or line.ended.is_set():
+                continue
+            news = silent.news(line.ready_at.wall, self._clock.now().wall)
+            if news and self._codec.facts.silence == "empty bar":
+                self._log.warning("silent subscriptions", sources=news)
+                line.aging.set()
+            elif news:
+                self._log.info("silent sources", sources=news)
 
     # What was missed
 

@@ -56,6 +56,7 @@ class Line:
         self.ended = anyio.Event()
         self.error: FeedError | None = None
         self.opened_at: Instant | None = None
+        self.ready_at: Instant | None = None
         self.heard_at: Instant | None = None
         self._connector = connector
         self._clock = clock
@@ -202,5 +203,6 @@ class Line:
 
     async def _note_answers(self, owner: LineOwner) -> None:
         if not self.session.unacknowledged():
+            self.ready_at = self.heard_at
             self.ready.set()
             await owner.on_ready(self)
