@@ -3,6 +3,14 @@
 from collections.abc import Mapping
 
 from barsync_async.venues.binance import BinanceCodec
+from barsync_async.venues.binance_futures import USD_M_FUTURES
 
-CODECS: Mapping[str, BinanceCodec] = {codec.name: codec for codec in (BinanceCodec(),)}
+Codec = BinanceCodec
+
+_ALL: tuple[Codec, ...] = (
+    BinanceCodec(),
+    BinanceCodec(USD_M_FUTURES),
+)
+
+CODECS: Mapping[str, Codec] = {codec.name: codec for codec in _ALL}
 """Every venue, by the name that a config's ``venue`` key takes."""

@@ -1,9 +1,10 @@
-"""Binance spot klines, the client's side.
+"""Binance klines, the client's side: one wire format for spot and for USD-M futures.
 
-Endpoint, frames and limits are those of the venue's web socket streams documentation. A kline's
-``t`` is its open time and ``T`` the last millisecond of its interval, so ``T + 1`` is the bar's
-timestamp; ``k.x`` says that it is final. Running klines, by far the most frequent frames, are
-given up after one look at that flag.
+Frames and limits are those of the venue's web socket streams documentation; what the markets have
+each of their own is a :class:`BinanceMarket`, spot's here. A kline's ``t`` is its open time and
+``T`` the last millisecond of its interval, so ``T + 1`` is the bar's timestamp; ``k.x`` says that
+it is final. Running klines, by far the most frequent frames, are given up after one look at that
+flag.
 """
 
 from collections.abc import Mapping, Sequence
@@ -20,9 +21,11 @@ from barsync_async.venues.fields import (
     Name,
     Timestamp,
     checked,
+    compact_symbol,
     oversized,
     rejection,
 )
+from barsync_async.venues.history.binance import BinanceHistory
 from barsync_async.venues.options import VenueOptions
 from barsync_async.venues.outcomes import (
     Acknowledged,
@@ -33,7 +36,6 @@ from barsync_async.venues.outcomes import (
 )
 
 _STREAMS_PER_REQUEST = 100
-_NOT_OFFERED = frozenset({"5s", "15s", "30s"})
 
 
 class _Flag(msgspec.Struct):
@@ -91,29 +93,69 @@ _closed = msgspec.json.Decoder(_Closed, strict=False)  # prices are strings
 _closed_combined = msgspec.json.Decoder(_ClosedCombined, strict=False)
 
 
-class BinanceCodec:
-    """Makes sessions; knows the endpoint and what the venue offers."""
+class BinanceMarket(msgspec.Struct, frozen=True, kw_only=True):
+    """What one of the venue's markets has of its own.
 
-    name = "binance"
-    default_url = "wss://data-stream.binance.vision"
-    facts = VenueFacts(
+    Args:
+        name: what a config calls it.
+        short: what a person calls it.
+        endpoint: the host of its streams.
+        root: the path before ``/ws`` and ``/stream``.
+        send_interval_ms: the least time between two frames of ours.
+        facts: its figures.
+        history: its REST endpoint.
+    """
+
+    name: str
+    short: str
+    endpoint: str
+    root: str
+    send_interval_ms: int
+    facts: VenueFacts
+    history: BinanceHistory
+
+
+SPOT = BinanceMarket(
+    name="binance",
+    short="Binance",
+    endpoint="wss://data-stream.binance.vision",
+    root="",
+    send_interval_ms=300,  # the venue allows 5 incoming messages a second, pongs included
+    facts=VenueFacts(
         title="Binance spot",
-        timeframes=tuple(name for name in TIMEFRAMES if name not in _NOT_OFFERED),
+        timeframes=tuple(name for name in TIMEFRAMES if name not in ("5s", "15s", "30s")),
         finality="flag",
         revisions="none",
         silence="empty bar",
         max_sources=1_024,
         limits="5 messages a second from us; 300 connections in 5 minutes from one address",
         lifetime_s=86_400,
-    )
-    history = None
+    ),
+    history=BinanceHistory(
+        endpoint="https://data-api.binance.vision",
+        path="/api/v3/klines",
+        most=1_000,
+        interval_ms=100,  # a request weighs 2 of the 6,000 of a minute, however long its page
+    ),
+)
+
+
+class BinanceCodec:
+    """Makes sessions; knows the endpoint and what the market offers."""
+
+    def __init__(self, market: BinanceMarket = SPOT) -> None:
+        self._market = market
+        self.name = market.name
+        self.default_url = market.endpoint
+        self.facts = market.facts
+        self.history = market.history
 
     def supports(self, source: SourceId, options: VenueOptions) -> str | None:
         """Why ``source`` cannot come from the venue, or from the ``url`` in ``options``."""
         _, timeframe = split_source(source)
-        if options.url is None and timeframe in _NOT_OFFERED:
+        if options.url is None and timeframe not in self.facts.timeframes:
             offered = " ".join(self.facts.timeframes)
-            return f"Binance has no {timeframe} klines; it has {offered}"
+            return f"{self._market.short} has no {timeframe} klines; it has {offered}"
         return None
 
     def stream(self, source: SourceId) -> str:
@@ -122,18 +164,18 @@ class BinanceCodec:
 
     def session(self, sources: Sequence[SourceId], options: VenueOptions) -> "BinanceSession":
         """The state of a new connection that carries ``sources``."""
-        return BinanceSession(sources, options.url or self.default_url)
+        return BinanceSession(sources, options.url or self.default_url, self._market)
 
 
 class BinanceSession:
     """One connection: subscriptions out, bars in. Pure; never raises on what it receives."""
 
-    send_interval_ms = 300  # the venue allows 5 incoming messages a second, pongs included
     keep_alive = None
     silence_ms = None
 
-    def __init__(self, sources: Sequence[SourceId], url: str) -> None:
-        self.url = url if urlsplit(url).path.strip("/") else url.rstrip("/") + "/stream"
+    def __init__(self, sources: Sequence[SourceId], url: str, market: BinanceMarket = SPOT) -> None:
+        self.url = _address(url, market.root)
+        self.send_interval_ms = market.send_interval_ms
         self._routes = _routes(sources)
         self._requests = {
             number: tuple(sources[start : start + _STREAMS_PER_REQUEST])
@@ -206,9 +248,12 @@ class BinanceSession:
         return Refusal(sources, f"error {code}: {detail}", final=bool(sources))
 
 
-def _venue_symbol(symbol: str) -> str:
-    """``BTC/USDT`` and ``btcusdt`` -> ``BTCUSDT``."""
-    return symbol.replace("/", "").replace("-", "").upper()
+def _address(url: str, root: str) -> str:
+    """``url`` with the path of the combined stream, unless it has one of its own."""
+    path = urlsplit(url).path.rstrip("/")
+    if path not in ("", root):
+        return url
+    return f"{url.rstrip('/').removesuffix(root)}{root}/stream"
 
 
 def _routes(sources: Sequence[SourceId]) -> Mapping[tuple[str, str], tuple[str, str, int]]:
@@ -217,13 +262,13 @@ def _routes(sources: Sequence[SourceId]) -> Mapping[tuple[str, str], tuple[str, 
     for source in sources:
         symbol, timeframe = split_source(source)
         route = (symbol, timeframe, TIMEFRAMES[timeframe].length_ms)
-        routes[_venue_symbol(symbol), timeframe] = route
+        routes[compact_symbol(symbol), timeframe] = route
     return routes
 
 
 def _stream(source: SourceId) -> str:
     symbol, timeframe = split_source(source)
-    return f"{_venue_symbol(symbol).lower()}@kline_{timeframe}"
+    return f"{compact_symbol(symbol).lower()}@kline_{timeframe}"
 
 
 def _subscribe(number: int, sources: Sequence[SourceId]) -> str:

@@ -4,8 +4,12 @@ from collections.abc import Mapping
 
 from barsync_async.simulation.roles import VenueProtocol
 from barsync_async.simulation.venues.binance import BinanceProtocol
+from barsync_async.simulation.venues.binance_futures import USD_M_FUTURES
 
-_ALL: tuple[VenueProtocol, ...] = (BinanceProtocol(),)
+_ALL: tuple[VenueProtocol, ...] = (
+    BinanceProtocol(),
+    BinanceProtocol(USD_M_FUTURES),
+)
 
 PROTOCOLS: Mapping[str, VenueProtocol] = {protocol.name: protocol for protocol in _ALL}
 """Every venue that can be simulated, by the name that a scenario's ``protocol`` key takes."""
