@@ -5,10 +5,12 @@ from collections.abc import Mapping
 from barsync_async.simulation.roles import VenueProtocol
 from barsync_async.simulation.venues.binance import BinanceProtocol
 from barsync_async.simulation.venues.binance_futures import USD_M_FUTURES
+from barsync_async.simulation.venues.json import JsonProtocol
 
 _ALL: tuple[VenueProtocol, ...] = (
     BinanceProtocol(),
     BinanceProtocol(USD_M_FUTURES),
+    JsonProtocol(),
 )
 
 PROTOCOLS: Mapping[str, VenueProtocol] = {protocol.name: protocol for protocol in _ALL}
