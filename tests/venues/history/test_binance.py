@@ -13,7 +13,8 @@ from barsync_async.messages import Bar
 from barsync_async.simulation.scenario import parse_scenario
 from barsync_async.simulation.venue import SimulatedVenue
 from barsync_async.units import Instant, MonoNs, SourceId, WallMs
-from barsync_async.venues import CODECS
+from barsync_async.venues import binance
+from barsync_async.venues.binance_futures import USD_M_FUTURES
 from barsync_async.venues.history.binance import BinanceHistory
 from barsync_async.venues.history.exchange import (
     HistoryAnswer,
@@ -29,7 +30,8 @@ from barsync_async.venues.outcomes import Rejection
 
 MINUTE = 60_000
 START = 1_672_515_780_000
-SPOT, FUTURES = (CODECS[name].history for name in ("binance", "binance_futures"))
+SPOT, FUTURES = binance.SPOT.history, USD_M_FUTURES.history
+BY_NAME = {"binance": SPOT, "binance_futures": FUTURES}
 BOTH = pytest.mark.parametrize("history", [SPOT, FUTURES], ids=["spot", "futures"])
 
 
@@ -254,7 +256,7 @@ def fetch(venue: SimulatedVenue, request: HistoryRequest, now: int) -> HistoryRe
     ("protocol", "pages"), [("binance", 1), ("binance_futures", 1), ("small", 6)]
 )
 def test_the_venues_pages_together_are_the_bars_of_its_shelf(protocol: str, pages: int) -> None:
-    history = CODECS["binance"].history if protocol == "small" else CODECS[protocol].history
+    history = BY_NAME.get(protocol, SPOT)
     if protocol == "small":
         history = BinanceHistory(
             endpoint="https://h", path="/api/v3/klines", most=150, interval_ms=1
@@ -281,7 +283,7 @@ def test_the_venues_pages_together_are_the_bars_of_its_shelf(protocol: str, page
 @pytest.mark.parametrize("protocol", ["binance", "binance_futures"])
 def test_an_unknown_symbol_is_the_venues_refusal(protocol: str) -> None:
     venue, now, _ = open_venue(protocol, 10)
-    history = CODECS[protocol].history
+    history = BY_NAME[protocol]
     request = history.request(span(3, "NOPE_1s", 1_000), PUBLIC)
     answer = history.receive(request, fetch(venue, request, now))
     assert isinstance(answer, HistoryRefusal)
