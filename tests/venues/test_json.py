@@ -235,7 +235,8 @@ def test_a_timeframe_may_have_another_name_and_be_a_number() -> None:
     (five,) = received(row(i="5"), format_, "SPY_1m", "SPY_5m")
     assert isinstance(five, Bar)
     assert five.timeframe == "5m"
-    for wrong in ("1", "1m", 10**300, [], None):
+    wrongs: list[Any] = ["1", "1m", 10**300, [], None]
+    for wrong in wrongs:
         (item,) = received(row(i=wrong), format_, "SPY_1m", "SPY_5m")
         assert isinstance(item, Rejection)
 

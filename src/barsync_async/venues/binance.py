@@ -243,9 +243,9 @@ class BinanceSession:
 
     def _refusal(self, seen: _Envelope) -> Refusal:
         code = seen.error.code if seen.error else seen.code
-        detail = excerpt((seen.error.msg if seen.error else seen.msg) or "")
+        told = (seen.error.msg if seen.error else seen.msg) or ""
         sources = self._pending.pop(seen.id, ()) if isinstance(seen.id, int) else ()
-        return Refusal(sources, f"error {code}: {detail}", final=bool(sources))
+        return Refusal(sources, excerpt(f"error {code}: {told}"), final=bool(sources))
 
 
 def _address(url: str, root: str) -> str:
