@@ -19,7 +19,7 @@ from barsync_async.venues.json_names import Names, asks
 from barsync_async.venues.json_path import (
     MISSING,
     find,
-    find_each,
+    finder,
     parse_path,
     reader,
     reader_of_all,
@@ -127,6 +127,7 @@ class JsonSession:
         self._only = matcher(format_.only) if format_.only else None
         self._path = parse_path(format_.bars, to_bars=True)
         self._many = any(step.each for step in self._path.steps)
+        self._each = finder(self._path)
 
     def opening_frames(self) -> Sequence[str]:
         """The templates, filled in."""
@@ -177,7 +178,7 @@ class JsonSession:
             return (message,)
         if self._many:
             try:
-                return find_each(self._path, message)
+                return self._each(message)
             except (LookupError, TypeError):
                 return None
         bar = find(self._path, message)
@@ -221,8 +222,8 @@ class _BarReader:
             return frame.reject("malformed", _reason(error))
         found: list[Received] = []
         for symbol, timeframe, length_ms in routes:
-            close = moment + length_ms if self._from_open else moment
-            bar = Bar(symbol, timeframe, WallMs(close), *numbers)
+            close: WallMs = moment + length_ms if self._from_open else moment  # type: ignore[assignment]
+            bar = Bar(symbol, timeframe, close, *numbers)
             wrong = flaw(bar) if close <= MAX_WALL_MS else "it ends after the year 9999"
             if wrong is not None:
                 return frame.reject("invalid", wrong)
@@ -231,6 +232,8 @@ class _BarReader:
 
     def _is_final(self, flag: Any) -> bool:
         """A flag of another type is no flag: better refused than taken for a running bar."""
+        if type(flag) is type(self._final):
+            return bool(flag == self._final)
         if flag is not None and not alike(flag, self._final):
             raise TypeError("the final flag has another type")
         return same(flag, self._final)

@@ -90,6 +90,9 @@ def _finder(text: str | None) -> Callable[[Any], Any]:
 def matcher(part: JsonMatch | JsonAcknowledgement | JsonError) -> Callable[[Any], bool]:
     """Whether a message has the value of ``part`` at its path."""
     path, wanted = parse_path(part.path), part.equals
+    if len(path.steps) == 1 and path.steps[0].place is None and type(wanted) is str:
+        name = path.steps[0].name  # by far the most frequent kind
+        return lambda message: type(message) is dict and message.get(name) == wanted
     return lambda message: same(find(path, message), wanted)
 
 

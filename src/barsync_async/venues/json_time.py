@@ -11,7 +11,7 @@ from barsync_async.venues.json_format import TimeUnit
 
 _MOST_DIGITS = 20
 _MOST_EXACT = 2**53
-_PER_MS = {"ms": 1, "us": 1_000, "ns": 1_000_000}
+_PER_MS = {"us": 1_000, "ns": 1_000_000}
 
 
 def moment_of(unit: TimeUnit) -> Callable[[Any], int]:
@@ -24,8 +24,14 @@ def moment_of(unit: TimeUnit) -> Callable[[Any], int]:
         return _iso
     if unit == "s":
         return lambda value: _sane(_seconds(_number(value)))
+    if unit == "ms":
+        return _milliseconds
     per_ms = _PER_MS[unit]
     return lambda value: _sane(_whole(_number(value)) // per_ms)
+
+
+def _milliseconds(value: Any) -> int:
+    return _sane(value if type(value) is int else _whole(_number(value)))
 
 
 def _iso(value: Any) -> int:
