@@ -46,14 +46,14 @@ def _check_item(item: Any, sources: frozenset[SourceId]) -> None:
         case Running(bar):
             _check_bar(bar, sources)
         case Rejection(reason, detail):
-            _check_text(reason, detail)
+            _check_text(item, reason, detail)
         case Refusal(refused, detail):
-            _check_text(detail)
+            _check_text(item, detail)
             _check_sources(refused, sources)
         case Acknowledged(confirmed):
             _check_sources(confirmed, sources)
         case GoingAway(detail):
-            _check_text(detail)
+            _check_text(item, detail)
         case Reply(text):
             if not isinstance(text, str):
                 raise Broken("a reply that is no text")
@@ -76,10 +76,12 @@ def _check_sources(found: Any, sources: frozenset[SourceId]) -> None:
         raise Broken("sources that nobody asked for")
 
 
-def _check_text(*texts: Any) -> None:
+def _check_text(of: object, *texts: Any) -> None:
     for text in texts:
-        if not isinstance(text, str) or len(text) > EXCERPT_BYTES:
-            raise Broken(f"a detail of more than {EXCERPT_BYTES} characters, or none at all")
+        if not isinstance(text, str):
+            raise Broken(f"a {type(of).__name__} whose detail is no text")
+        if len(text) > EXCERPT_BYTES:
+            raise Broken(f"a {type(of).__name__} with a detail of over {EXCERPT_BYTES} characters")
 
 
 def check_answer(answer: Any, request: HistoryRequest) -> None:
@@ -90,11 +92,11 @@ def check_answer(answer: Any, request: HistoryRequest) -> None:
             if following is not None and following == request:
                 raise Broken("the next page is the same page")
         case HistoryDelay(after_ms, detail):
-            _check_text(detail)
+            _check_text(answer, detail)
             if type(after_ms) is not int or after_ms < 0:
                 raise Broken("a delay that is no time")
         case HistoryRefusal(detail):
-            _check_text(detail)
+            _check_text(answer, detail)
         case _:
             raise Broken(f"no answer: {type(answer).__name__}")
 
