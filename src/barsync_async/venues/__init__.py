@@ -3,14 +3,18 @@
 from collections.abc import Mapping
 
 from barsync_async.venues.binance import BinanceCodec
+from barsync_async.venues.binance_futures import USD_M_FUTURES
 from barsync_async.venues.coinbase import CoinbaseCodec
+from barsync_async.venues.json import JsonCodec
 from barsync_async.venues.kraken import KrakenCodec
 
-Codec = BinanceCodec | CoinbaseCodec | KrakenCodec
+Codec = BinanceCodec | CoinbaseCodec | JsonCodec | KrakenCodec
 
 _ALL: tuple[Codec, ...] = (
     BinanceCodec(),
+    BinanceCodec(USD_M_FUTURES),
     CoinbaseCodec(),
+    JsonCodec(),
     KrakenCodec(),
 )
 

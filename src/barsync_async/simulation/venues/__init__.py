@@ -4,12 +4,16 @@ from collections.abc import Mapping
 
 from barsync_async.simulation.roles import VenueProtocol
 from barsync_async.simulation.venues.binance import BinanceProtocol
+from barsync_async.simulation.venues.binance_futures import USD_M_FUTURES
 from barsync_async.simulation.venues.coinbase import CoinbaseProtocol
+from barsync_async.simulation.venues.json import JsonProtocol
 from barsync_async.simulation.venues.kraken import KrakenProtocol
 
 _ALL: tuple[VenueProtocol, ...] = (
     BinanceProtocol(),
+    BinanceProtocol(USD_M_FUTURES),
     CoinbaseProtocol(),
+    JsonProtocol(),
     KrakenProtocol(),
 )
 
