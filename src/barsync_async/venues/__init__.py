@@ -2,7 +2,19 @@
 
 from collections.abc import Mapping
 
+from barsync_async.venues.alpaca import AlpacaCodec
+from barsync_async.venues.alpaca_market import CRYPTO
 from barsync_async.venues.binance import BinanceCodec
+from barsync_async.venues.polygon import PolygonCodec
 
-CODECS: Mapping[str, BinanceCodec] = {codec.name: codec for codec in (BinanceCodec(),)}
+Codec = AlpacaCodec | BinanceCodec | PolygonCodec
+
+_ALL: tuple[Codec, ...] = (
+    AlpacaCodec(),
+    AlpacaCodec(CRYPTO),
+    BinanceCodec(),
+    PolygonCodec(),
+)
+
+CODECS: Mapping[str, Codec] = {codec.name: codec for codec in _ALL}
 """Every venue, by the name that a config's ``venue`` key takes."""
