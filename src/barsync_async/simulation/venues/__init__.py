@@ -3,9 +3,17 @@
 from collections.abc import Mapping
 
 from barsync_async.simulation.roles import VenueProtocol
+from barsync_async.simulation.venues.alpaca import AlpacaProtocol
+from barsync_async.simulation.venues.alpaca_bars import CRYPTO_RULES
 from barsync_async.simulation.venues.binance import BinanceProtocol
+from barsync_async.simulation.venues.polygon import PolygonProtocol
 
-_ALL: tuple[VenueProtocol, ...] = (BinanceProtocol(),)
+_ALL: tuple[VenueProtocol, ...] = (
+    AlpacaProtocol(),
+    AlpacaProtocol(CRYPTO_RULES),
+    BinanceProtocol(),
+    PolygonProtocol(),
+)
 
 PROTOCOLS: Mapping[str, VenueProtocol] = {protocol.name: protocol for protocol in _ALL}
 """Every venue that can be simulated, by the name that a scenario's ``protocol`` key takes."""
