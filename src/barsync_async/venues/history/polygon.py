@@ -122,7 +122,7 @@ def _following(request: HistoryRequest, next_url: str | None) -> HistoryRequest 
     if not parts.path.startswith(_ROOT):
         raise ValueError("next_url leads elsewhere")
     query = parse_qsl(parts.query, max_num_fields=_MOST_QUERY_FIELDS)
-    params = {name: value for name, value in query if name != "apiKey"}
+    params = {name: value for name, value in query if name.lower() != "apikey"}
     base = request.url.partition(_ROOT)[0]
     following = msgspec.structs.replace(request, url=base + parts.path, params=params)
     return None if following == request else following
