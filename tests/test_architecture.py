@@ -9,7 +9,15 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "src" / "barsync_async"
-PURE = ("core", "venues", "features", "strategies", "portfolio", "simulation")
+PURE = (
+    "core",
+    "venues",
+    "aggregation",
+    "features",
+    "strategies",
+    "portfolio",
+    "simulation",
+)
 MODULES = sorted(PACKAGE.rglob("*.py"))
 MOST_LINES = 400
 WAITS = (ast.AsyncFunctionDef, ast.Await, ast.AsyncFor, ast.AsyncWith)

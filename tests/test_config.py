@@ -24,6 +24,7 @@ from barsync_async.config import (
 from barsync_async.errors import ConfigError, Mistake
 from barsync_async.mistakes import key_path
 from barsync_async.shell.components.registry import COMPONENTS
+from barsync_async.venues import CODECS
 
 """For a slow machine, and for the second that the first text of all takes to generate."""
 
@@ -189,7 +190,7 @@ def test_five_mistakes_in_one_config_are_all_named_with_path_value_and_expectati
         ),
         (f"{PORTFOLIO}.cash", "'much'", "should be a valid number"),
         (f"{SYNCHRONIZER}.expected_sources[1]", "'IWM_1m'", "no feed has this source"),
-        ("feeds.sim.venue", "'nasdaq'", "expected one of binance"),
+        ("feeds.sim.venue", "'nasdaq'", f"expected one of {' '.join(CODECS)}"),
         ("service.colour", "'red'", "no such key"),
     ]
 
@@ -221,7 +222,7 @@ def test_the_message_names_the_file_and_every_mistake_on_a_line_of_its_own() -> 
         ("feeds.sim.url", "ws://h:99999", "expected ws://HOST"),
         ("feeds.sim.url", "http://h", "expected ws://HOST"),
         ("feeds.sim.url", "ws://a b", "expected ws://HOST"),
-        ("feeds.sim.key", "secret", "no such key"),
+        ("feeds.sim.colour", "red", "no such key"),
         ("containers.agg.role", "sorter", "should be 'processor'"),
         ("containers.agg.components", {}, "at least 1 item"),
         ("containers.agg.components", [], "should be a valid dictionary"),

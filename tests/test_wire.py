@@ -4,6 +4,7 @@ import json
 import math
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -200,7 +201,14 @@ def on_the_wire(value: Any) -> Any:
     texts,
     st.integers(0, 2**63 - 1),
     st.dictionaries(texts, st.dictionaries(texts, numbers, max_size=3), max_size=3),
-    st.builds(Bar, texts, texts, st.integers(0, 2**53), *[numbers] * 5),
+    st.builds(
+        Bar,
+        texts,
+        texts,
+        st.integers(0, 2**53),
+        *[numbers] * 5,
+        backfilled=st.sampled_from([True, msgspec.UNSET]),
+    ),
 )
 def test_whatever_an_event_holds_json_gives_back(
     container: str, seq: int, features: dict[str, dict[str, float]], bar: Bar
@@ -213,6 +221,8 @@ def test_whatever_an_event_holds_json_gives_back(
     assert (fields["container"], fields["seq"]) == (container, seq)
     assert fields["features"] == on_the_wire(features)
     shown = {name: getattr(bar, name) for name in Bar.__struct_fields__}
+    if bar.backfilled is msgspec.UNSET:
+        del shown["backfilled"]
     assert fields["bars"] == {bar.source: on_the_wire(shown)}
 
 

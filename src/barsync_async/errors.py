@@ -8,6 +8,7 @@
     ├── FeedError              a feed cannot go on as configured
     │   ├── ConnectionRefused  the venue could not be reached, or cut the connection
     │   └── SubscriptionRefused  the venue said no, and says it will say no again
+    ├── HistoryError           a file of past bars cannot be read
     ├── OutputError            an output could not be written
     ├── ConservationBroken     the portfolio's books do not balance
     └── Overflow               a subscriber with overflow policy ``disconnect`` fell behind
@@ -72,6 +73,18 @@ class ConnectionRefused(FeedError):
 
 class SubscriptionRefused(FeedError):
     """The venue refused a subscription for good; trying again does not help."""
+
+
+class HistoryError(BarsyncError):
+    """A file of past bars cannot be used at all; ``path`` names it."""
+
+    def __init__(self, path: str, detail: str) -> None:
+        super().__init__(path, detail)
+        self.path = path
+        self.detail = detail
+
+    def __str__(self) -> str:
+        return f"history {self.path}: {self.detail}"
 
 
 class OutputError(BarsyncError):

@@ -51,7 +51,8 @@ class Bar(msgspec.Struct, frozen=True, gc=False):
 
     ``timestamp`` is the close time: the exclusive end of the bar's interval. ``provenance`` and
     ``age_ms`` (the set's timestamp minus the bar's) are given by the synchronizer; a bar on its
-    way in is always ``fresh`` and of age 0.
+    way in is always ``fresh`` and of age 0. ``backfilled`` is True where the bar was asked of the
+    venue's history, not sent by it; on the wire it stands only there.
     """
 
     symbol: str
@@ -64,11 +65,19 @@ class Bar(msgspec.Struct, frozen=True, gc=False):
     volume: float
     provenance: Provenance = "fresh"
     age_ms: int = 0
+    backfilled: Literal[True] | msgspec.UnsetType = msgspec.UNSET
 
     @property
     def source(self) -> SourceId:
         """``SYMBOL_TIMEFRAME``."""
         return source_id(self.symbol, self.timeframe)
+
+
+def is_same(held: Bar | None, bar: Bar) -> bool:
+    """Whether ``held`` is ``bar`` again, whichever way each of them came."""
+    if held is None or held.backfilled == bar.backfilled:
+        return held == bar
+    return msgspec.structs.replace(held, backfilled=bar.backfilled) == bar
 
 
 def flaw(bar: Bar) -> str | None:

@@ -11,13 +11,22 @@ from barsync_async.errors import Mistake
 _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
 _SHOWN_LENGTH = 80
 
+SECRET_KEYS = ("key", "secret")
+"""Of a feed: they come from the environment or from the file that ``*_file`` names."""
+
 
 def mistake(detail: ErrorDetails, keys: Sequence[str | int], choice: str) -> Mistake:
     """What pydantic found wrong at ``keys``; ``choice`` says what a table needs that could be of
     several kinds.
     """
-    value = "" if detail["type"] == "missing" else shown(detail["input"])
+    hidden = detail["type"] == "missing" or is_secret(keys)
+    value = "" if hidden else shown(detail["input"])
     return Mistake(key_path(keys), value, _expected(detail, choice))
+
+
+def is_secret(keys: Sequence[str | int]) -> bool:
+    """Whether what stands at ``keys`` may never be shown."""
+    return keys[-1] in SECRET_KEYS and keys[0] == "feeds"
 
 
 def key_path(keys: Sequence[str | int]) -> str:

@@ -26,7 +26,7 @@ from barsync_async.venues.history.exchange import (
 )
 from barsync_async.venues.keep_alive import KeepAlive
 from barsync_async.venues.options import VenueOptions
-from barsync_async.venues.outcomes import Received, Rejection
+from barsync_async.venues.outcomes import Received, Rejection, Running
 
 
 class TimerHandle(Protocol):
@@ -151,14 +151,21 @@ class VenueCodec(Protocol):
 
 
 class ConnectionChange(msgspec.Struct, frozen=True):
-    """The feed has a new connection (``up``), or lost the one it had."""
+    """The feed has a new connection (``up``), or lost the one it had. ``catching_up``: it asks the
+    venue's history for what it missed, until :class:`CaughtUp`.
+    """
 
     up: bool
+    catching_up: bool = False
+
+
+class CaughtUp(msgspec.Struct, frozen=True):
+    """The feed has all that it missed, or as much as there is to be had."""
 
 
 class Arrival(NamedTuple):
-    """A bar, a rejection or a change of the connection, its moment (for a bar, when its frame was
-    read from the socket), and the feed it concerns.
+    """A bar, a rejection or a change of the connection, its moment (when its frame, or the end of
+    the connection, was read from the socket), and the feed it concerns.
 
     ``order`` numbers the items of one feed. So arrivals sort, as tuples, into one order whatever
     the task scheduling: by moment, then feed, then their order on the wire.
@@ -167,7 +174,7 @@ class Arrival(NamedTuple):
     at: Instant
     feed: str
     order: int
-    item: Bar | Rejection | ConnectionChange
+    item: Bar | Running | Rejection | ConnectionChange | CaughtUp
 
 
 class Frame(msgspec.Struct, frozen=True, gc=False):
@@ -178,7 +185,11 @@ class Frame(msgspec.Struct, frozen=True, gc=False):
 
 
 class Connection(Protocol):
-    """One open websocket, whatever library or simulation carries it."""
+    """One open websocket, whatever library or simulation carries it.
+
+    It counts in the intake as under way what it reads: every frame, and its end. Whoever receives
+    from it says when a frame has arrived; whoever tells of its end, when that has.
+    """
 
     async def receive(self) -> Sequence[Frame]:
         """Frames read and not handed out yet, some or all; waits for the first.
@@ -190,8 +201,12 @@ class Connection(Protocol):
     async def send(self, text: str) -> None:
         """Send one text frame."""
 
-    async def close(self) -> None:
-        """Close; harmless on a closed connection."""
+    async def close(self) -> Instant:
+        """Close; harmless on a closed connection.
+
+        Returns:
+            The moment of its end, be it this or an earlier one.
+        """
 
 
 class Connector(Protocol):
@@ -203,6 +218,20 @@ class Connector(Protocol):
         Raises:
             ConnectionRefused: it could not be opened.
         """
+
+
+class HttpClient(Protocol):
+    """Asks a venue's REST endpoint."""
+
+    async def get(self, feed: str, request: HistoryRequest) -> HistoryResponse:
+        """The answer, whatever its status.
+
+        Raises:
+            ConnectionRefused: there is none.
+        """
+
+    async def close(self) -> None:
+        """No more requests come."""
 
 
 class Sink(Protocol):

@@ -24,10 +24,17 @@ MAX_WALL_MS = WallMs(253_402_300_800_000)
 
 
 class Instant(NamedTuple):
-    """One moment, read from both clocks at once."""
+    """One moment, read from both clocks at once. The wall clock is ``rest_ns`` beyond ``wall``."""
 
     mono: MonoNs
     wall: WallMs
+    rest_ns: int = 0
+
+    @classmethod
+    def of(cls, mono_ns: int, wall_ns: int) -> "Instant":
+        """What two clocks show that count ns."""
+        wall_ms, rest_ns = divmod(wall_ns, NS_PER_MS)
+        return cls(MonoNs(mono_ns), WallMs(wall_ms), rest_ns)
 
 
 class Timeframe(msgspec.Struct, frozen=True):

@@ -14,6 +14,7 @@ import structlog
 from click.testing import CliRunner, Result
 
 from barsync_async.app.cli import main
+from barsync_async.venues import CODECS
 
 CONFIG = """
 [service]
@@ -110,7 +111,8 @@ def test_check_names_every_mistake_and_exits_with_2(config: Path) -> None:
     head, *mistakes = result.stderr.splitlines()
     assert head == f"{config}: 2 mistakes"
     assert mistakes[0].startswith("  containers.agg.components.strategies.config.strategies[0]")
-    assert mistakes[1] == "  feeds.sim.venue = 'nasdaq': expected one of binance"
+    known = " ".join(CODECS)
+    assert mistakes[1] == f"  feeds.sim.venue = 'nasdaq': expected one of {known}"
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from structlog.typing import EventDict
 
 from barsync_async.app.logging import RateLimit, set_up_logging
 from barsync_async.ports import TimerHandle
-from barsync_async.units import NS_PER_MS, Instant, MonoNs, WallMs
+from barsync_async.units import NS_PER_MS, Instant, MonoNs
 
 PERIOD_NS = 10_000 * NS_PER_MS
 
@@ -23,7 +23,7 @@ class HandClock:
         self.mono = 0
 
     def now(self) -> Instant:
-        return Instant(MonoNs(self.mono), WallMs(self.mono // NS_PER_MS))
+        return Instant.of(self.mono, self.mono)
 
     def slept_ns(self) -> int:
         return 0

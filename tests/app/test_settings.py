@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from barsync_async.app.settings import load_config, load_scenario, load_toml, override
+from barsync_async.config import parse_config
 from barsync_async.errors import ConfigError
 
 """For a slow machine, and for the second that the first text of all takes to generate."""
@@ -223,3 +224,57 @@ def test_an_address_of_nonsense_is_refused(tmp_path: Path) -> None:
     path.write_text(SCENARIO, encoding="utf-8")
     with pytest.raises(ConfigError, match=r"venue\.listen = 'nowhere': should be HOST:PORT"):
         load_scenario(path, listen="nowhere")
+
+
+# Secrets
+
+
+def feed_of(path: Path, environ: Mapping[str, str]) -> Any:
+    return load_config(path, environ).feeds["sim"]
+
+
+def test_a_secret_in_the_file_is_refused_and_not_shown(path: Path) -> None:
+    path.write_text(GOOD.replace("[feeds.sim]", '[feeds.sim]\nkey = "hush-hush"'), "utf-8")
+    with pytest.raises(ConfigError) as caught:
+        load_config(path, {})
+    assert "hush" not in str(caught.value)
+    assert "key_file or the variable BARSYNC_FEEDS__SIM__KEY" in str(caught.value)
+
+
+def test_a_secret_from_the_environment_is_text_whatever_it_looks_like(path: Path) -> None:
+    environ = {"BARSYNC_FEEDS__SIM__KEY": "12345", "BARSYNC_FEEDS__SIM__SECRET": "true"}
+    feed = feed_of(path, environ)
+    assert (feed.options.credentials.key, feed.options.credentials.secret) == ("12345", "true")
+    assert "12345" not in repr(feed)
+    assert "12345" not in repr(feed.options)
+
+
+def test_a_secret_from_a_file_beside_the_config(path: Path) -> None:
+    (path.parent / "key").write_text("hush-hush\n", "utf-8")
+    path.write_text(GOOD.replace("[feeds.sim]", '[feeds.sim]\nkey_file = "key"'), "utf-8")
+    assert feed_of(path, {}).options.credentials.key == "hush-hush"
+
+
+def test_the_environment_goes_before_the_file_of_a_secret(path: Path) -> None:
+    path.write_text(GOOD.replace("[feeds.sim]", '[feeds.sim]\nkey_file = "nowhere"'), "utf-8")
+    assert feed_of(path, {"BARSYNC_FEEDS__SIM__KEY": "k"}).options.credentials.key == "k"
+
+
+@pytest.mark.parametrize("content", [None, b"\xff\xfe\xfa"])
+def test_a_secret_that_cannot_be_read_names_its_key(path: Path, content: bytes | None) -> None:
+    if content is not None:
+        (path.parent / "key").write_bytes(content)
+    path.write_text(GOOD.replace("[feeds.sim]", '[feeds.sim]\nsecret_file = "key"'), "utf-8")
+    with pytest.raises(ConfigError) as caught:
+        load_config(path, {})
+    (mistake,) = caught.value.mistakes
+    assert mistake.path == "feeds.sim.secret_file"
+    assert mistake.expected.startswith("cannot be read")
+
+
+def test_a_secret_of_the_wrong_kind_is_not_shown(path: Path) -> None:
+    document = load_toml(path)
+    document["feeds"]["sim"]["secret"] = {"hush": "hush"}
+    with pytest.raises(ConfigError) as caught:
+        parse_config(document, "x")
+    assert "hush" not in str(caught.value)

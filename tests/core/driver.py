@@ -18,7 +18,7 @@ from barsync_async.messages import (
     SyncSkipped,
 )
 from barsync_async.testing import create_bar
-from barsync_async.units import NS_PER_MS, Instant, MonoNs, SourceId, WallMs
+from barsync_async.units import NS_PER_MS, Instant, SourceId
 
 Timed = tuple[int, Outcome]
 
@@ -57,7 +57,7 @@ class Driver:
         self.core.on_start(self.instant())
 
     def instant(self) -> Instant:
-        return Instant(MonoNs(self.now), WallMs(self.wall_ms + self.now // NS_PER_MS))
+        return Instant.of(self.now, self.wall_ms * NS_PER_MS + self.now)
 
     def run(self, inputs: Sequence[Input], end: int, *, finish: bool) -> list[Timed]:
         for each in sorted(inputs, key=lambda each: each.at):

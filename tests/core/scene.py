@@ -54,7 +54,7 @@ class Scene:
 
     @property
     def now(self) -> Instant:
-        return Instant(MonoNs(self.mono), WallMs(self.offset + self.mono // MS))
+        return Instant.of(self.mono, self.offset * MS + self.mono)
 
     def bar(
         self, source: str, minute: float, close: float = 1.0, feed: str | None = None

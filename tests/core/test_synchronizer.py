@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import msgspec
 import pytest
 from tests.core.scene import MINUTE, MS, NOON, Scene, at, synchronizer
 
@@ -453,3 +454,20 @@ def test_what_the_program_itself_brings_conflicts_with_nothing() -> None:
     scene.bar("SPY_1m", 0, 1.0, feed="a")
     assert scene.bar("SPY_1m", 0, 2.0) == []
     assert scene.counts() == {"accepted": 1, "corrected": 1}
+
+
+def test_a_bar_that_came_live_and_from_the_history_came_twice() -> None:
+    core = synchronizer("SPY_1m")
+    live = create_bar("SPY_1m", NOON, 1.0)
+    core.on_bar(live, at(0))
+    core.on_bar(msgspec.structs.replace(live, backfilled=True), at(1))
+    counted = core.statistics()
+    assert (counted.accepted, counted.duplicate, counted.late) == (1, 1, 0)
+
+
+def test_a_bar_from_the_history_is_flagged_in_its_set() -> None:
+    core = synchronizer("SPY_1m")
+    bar = msgspec.structs.replace(create_bar("SPY_1m", NOON, 1.0), backfilled=True)
+    (told,) = core.on_bar(bar, at(0))
+    assert isinstance(told, SynchronizedBars)
+    assert told.bars[SourceId("SPY_1m")].backfilled is True

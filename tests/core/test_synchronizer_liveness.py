@@ -168,6 +168,17 @@ def test_the_bar_of_an_excluded_source_belongs_to_the_slot_that_is_open() -> Non
     assert some.bar(DIA, 2, feed="x") == [("complete", 2, "DIA_1m=1 QQQ_1m=1 SPY_1m=1")]
 
 
+def test_an_excluded_source_that_shows_life_elsewhere_counts_once_in_the_open_slot() -> None:
+    some = scene(SPY, QQQ, DIA, exclude_idle=True, feeds={}, unordered_feeds=frozenset())
+    for minute in (0, 1):
+        some.bar(DIA, minute)
+        miss(some, minute)
+    some.bar(SPY, 2)  # opened without QQQ
+    assert some.bar(QQQ, 1)[0] == LIVE  # late
+    assert some.bar(QQQ, 2) == [], "DIA is still waited for"
+    assert some.bar(DIA, 2) == [("complete", 2, "DIA_1m=1 QQQ_1m=1 SPY_1m=1")]
+
+
 def test_with_everybody_excluded_a_slot_is_sealed_at_its_deadline() -> None:
     some = scene(QQQ, exclude_idle=True, deadline_from="close", idle_after=1)
     told = some.pass_ms(60_100)

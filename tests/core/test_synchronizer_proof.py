@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from tests.core.scene import Scene
+from tests.core.scene import Scene, brief
 
 from barsync_async.units import SourceId
 
@@ -178,3 +178,54 @@ def test_a_slower_source_proves_like_any_other() -> None:
     assert some.bar("B_1m", 1) == []
     told = some.bar("A_5m", 5)
     assert told == [("partial", 0, "B_1m=1"), ("complete", 1, "B_1m=1")]
+
+
+# A feed that asks the venue for what it missed
+
+
+def catching_up(*, shared: bool = False) -> Scene:
+    feeds = {"SPY_1m": ("x", "y") if shared else ("x",), "QQQ_1m": ("z",)}
+    some = scene("SPY_1m", "QQQ_1m", feeds=feeds, timeout_ms=1_000)
+    some.core.on_connection("x", up=True, now=some.now, catching_up=True)
+    some.bar("QQQ_1m", 0, feed="z")
+    return some
+
+
+def test_a_later_bar_of_a_feed_that_catches_up_proves_nothing_yet() -> None:
+    some = catching_up()
+    assert some.bar("SPY_1m", 1, feed="x") == []
+    assert some.bar("SPY_1m", 0, feed="x") == [("complete", 0, "QQQ_1m=1 SPY_1m=1")]
+
+
+def test_what_it_delivered_meanwhile_is_proof_once_it_has_caught_up() -> None:
+    some = catching_up()
+    some.bar("SPY_1m", 1, feed="x")
+    assert brief(some.core.on_caught_up("x", some.now)) == [("partial", 0, "QQQ_1m=1")]
+
+
+def test_once_it_has_caught_up_later_bars_are_proof_as_ever() -> None:
+    some = catching_up()
+    assert brief(some.core.on_caught_up("x", some.now)) == []
+    assert some.bar("SPY_1m", 1, feed="x") == [("partial", 0, "QQQ_1m=1")]
+
+
+def test_a_connection_that_ends_first_has_proved_nothing() -> None:
+    some = catching_up()
+    some.bar("SPY_1m", 1, feed="x")
+    some.core.on_connection("x", up=False, now=some.now)
+    assert brief(some.core.on_caught_up("x", some.now)) == []
+    some.core.on_connection("x", up=True, now=some.now)
+    assert some.bar("SPY_1m", 2, feed="x")[0] == ("partial", 0, "QQQ_1m=1")
+
+
+def test_one_line_that_catches_up_holds_the_proof_of_both() -> None:
+    some = catching_up(shared=True)
+    some.bar("SPY_1m", 1, feed="y")
+    assert some.bar("SPY_1m", 1, feed="x") == []
+    assert brief(some.core.on_caught_up("x", some.now)) == [("partial", 0, "QQQ_1m=1")]
+
+
+def test_the_deadline_waits_for_no_history() -> None:
+    some = catching_up()
+    some.bar("SPY_1m", 1, feed="x")
+    assert some.pass_ms(1_000)[0] == ("partial", 0, "QQQ_1m=1")

@@ -9,7 +9,7 @@ from barsync_async.core.calendar import Calendar
 from barsync_async.core.slot import Cause, Slot
 from barsync_async.core.slots import Slots
 from barsync_async.core.timing import Timing
-from barsync_async.units import MonoNs, SourceId, WallMs
+from barsync_async.units import Instant, MonoNs, SourceId, WallMs
 
 T = tuple(WallMs(NOON + n * MINUTE) for n in range(9))
 
@@ -50,6 +50,15 @@ def test_from_the_first_bar_on_only_the_monotonic_clock_counts() -> None:
     some.timing.note_first(slot, at(5))
     some.timing.step(at(6, NOON + 9 * MINUTE))
     assert some.deadlines_ms() == {1: 105}
+
+
+def test_what_counts_from_the_wall_clock_counts_from_where_in_its_ms_it_was_read() -> None:
+    some = by_close()
+    some.timing.start(Instant(MonoNs(7 * MS), WallMs(NOON), rest_ns=300_000))
+    assert some.deadlines_ms() == {1: 60_006.7}
+    read = Instant(MonoNs(60_009 * MS), WallMs(T[1] + 1), rest_ns=999_999)
+    assert some.timing.opening(T[1], read) / MS == 60_007.000_001
+    assert some.timing.deadline(T[1], MonoNs(0), read) / MS == 60_107.000_001
 
 
 def test_the_clock_opens_first_what_closes_after_the_start() -> None:

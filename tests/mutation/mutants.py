@@ -40,6 +40,11 @@ _SYNCHRONIZER = _of(
         "",
     ),
     (
+        "a slot opens quickly though somebody is excluded",
+        "            or self._liveness.excluded\n",
+        "",
+    ),
+    (
         "a slot opens quickly for who is not due",
         "            or not due.flags[index]\n",
         "",
@@ -154,8 +159,8 @@ _SYNCHRONIZER = _of(
     ),
     (
         "bars of no set are late",
-        "elif not self.alignment.due(bar.timestamp).flags[index]:",
-        "elif False:",
+        "if not self.alignment.due(bar.timestamp).flags[index]:",
+        "if False:",
     ),
 )
 
@@ -584,6 +589,11 @@ _SLOTS = _of(
 
 _TIMING = _of(
     "timing",
+    (
+        "the wall clock counts in whole ms",
+        "now.mono - now.rest_ns + (wall",
+        "now.mono + (wall",
+    ),
     (
         "no least wait after the first bar",
         "deadline = MonoNs(max(deadline, slot.first_at + self._min_wait_ns))",

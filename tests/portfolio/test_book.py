@@ -207,6 +207,16 @@ def test_a_version_that_cannot_balance_is_refused_as_a_whole(units: Sequence[flo
     )
 
 
+def test_closing_large_positions_that_offset_each_other_is_no_loss() -> None:
+    book, later = Book(0.0), NOON + MINUTE
+    bought = signal("pairs", QQQ=7_661.0, IWM=2.0)
+    apply(book, NOON, fresh(NOON, IWM=1.5, QQQ=2_190.0), bought)
+    sold = signal("pairs", QQQ=0.0, IWM=0.0)
+    update = apply(book, later, fresh(later, IWM=1.6113988057040842, QQQ=2_190.0), sold)
+    assert update.positions == {}
+    assert update.equity == pytest.approx(2 * 0.1113988057040842)
+
+
 prices = st.floats(0.01, 100_000.0)
 units = st.one_of(st.just(0.0), st.floats(-10_000.0, 10_000.0))
 steps = st.lists(

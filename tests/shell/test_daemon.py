@@ -15,7 +15,7 @@ from structlog.testing import capture_logs
 
 from barsync_async.config import create_feature_aggregator_pattern, parse_config
 from barsync_async.core.statistics import Statistics
-from barsync_async.errors import ConfigError, OutputError
+from barsync_async.errors import ConfigError, ConnectionRefused, OutputError
 from barsync_async.messages import Event, EventType
 from barsync_async.ports import Clock, Connection, Frame
 from barsync_async.shell.clock import SystemClock, VirtualClock
@@ -366,6 +366,42 @@ async def test_a_venue_that_is_away_does_not_keep_it_from_stopping(tmp_path: Pat
     assert it.statistics().accepted == 5 + 5 + 1
     assert len([line for line in logs if line["event"] == "disconnected"]) > 10
     assert asyncio.get_running_loop().time() == pytest.approx(600, abs=1e-3)
+
+
+class Refusing:
+    """A connector that refuses some feeds at once and keeps the others waiting."""
+
+    def __init__(self, *refused: str) -> None:
+        self._refused = refused
+        self.asked: dict[str, list[float]] = {}
+
+    async def connect(self, feed: str, url: str) -> Connection:
+        self.asked.setdefault(feed, []).append(asyncio.get_running_loop().time())
+        if feed in self._refused:
+            raise ConnectionRefused(feed, "away")
+        await asyncio.Event().wait()
+        raise NotImplementedError
+
+
+async def test_how_long_a_feed_waits_to_try_again_is_no_other_feeds_affair() -> None:
+    table = document({"c": synchronizer(SOURCES)}, {})
+    table["feeds"] = dict.fromkeys("ab", table["feeds"]["sim"])
+    asked: list[list[float]] = []
+    for refused in ("b", "ab"):
+        connector, clock, intake = Refusing(*refused), VirtualClock(WALL), Intake()
+        daemon = Daemon(
+            parse_config(table, "config"),
+            clock=clock,
+            connector=connector,
+            intake=intake,
+            rng=Random(1),
+        )
+        began, stop = asyncio.get_running_loop().time(), anyio.Event()
+        asyncio.get_running_loop().call_later(60, stop.set)
+        await daemon.run(stop)
+        asked.append([round(at - began, 6) for at in connector.asked["b"]])
+    assert asked[0] == asked[1]
+    assert len(asked[0]) > 5
 
 
 # Failing

@@ -27,7 +27,7 @@ from barsync_async.shell.memory_venue import MemoryVenue
 from barsync_async.shell.producer import Producer
 from barsync_async.shell.websocket import OversizedFrame
 from barsync_async.simulation.scenario import parse_scenario
-from barsync_async.units import NS_PER_MS, SourceId, WallMs
+from barsync_async.units import NS_PER_MS, Instant, SourceId, WallMs
 from barsync_async.venues.binance import BinanceCodec
 from barsync_async.venues.options import PUBLIC, VenueOptions
 from barsync_async.venues.outcomes import Rejection
@@ -44,6 +44,7 @@ class Line:
         self._bench = bench
         self._frames: deque[Frame] = deque()
         self._error: ConnectionRefused | None = None
+        self._ended_at: Instant | None = None
         self._changed = asyncio.Event()
         self.sent: list[tuple[float, str]] = []
         self.broken_sends = False
@@ -58,10 +59,14 @@ class Line:
             self._frames.append(Frame(text, now))
         self._changed.set()
 
-    def end(self, error: ConnectionRefused = ENDED) -> None:
+    def end(self, error: ConnectionRefused = ENDED) -> Instant:
         """What was read can still be received."""
-        self._error = self._error or error
-        self._changed.set()
+        if self._ended_at is None:
+            self._error = error
+            self._ended_at = self._bench.clock.now()
+            self._bench.intake.enter(self._ended_at)
+            self._changed.set()
+        return self._ended_at
 
     async def receive(self) -> Sequence[Frame]:
         while not self._frames:
@@ -78,13 +83,13 @@ class Line:
             raise ConnectionRefused("sim", "cannot be sent")
         self.sent.append((self._bench.time(), text))
 
-    async def close(self) -> None:
+    async def close(self) -> Instant:
         """The answer to our goodbye takes half a second, in which more may be read."""
         if not self._error:
             await asyncio.sleep(0.5)
             self.deliver(*self.while_closing)
         self.closed = True
-        self.end(ConnectionRefused("sim", "closed"))
+        return self.end(ConnectionRefused("sim", "closed"))
 
 
 class Venue:
@@ -137,7 +142,7 @@ class Bench:
             name: Inbox(room) for name in (*sources, "events")
         }
         self._producers = {
-            name: Producer(name, self.intake, [inbox], capacity)
+            name: Producer(name, self.intake, [inbox], capacity, clock=self.clock)
             for name, inbox in self.inboxes.items()
         }
         self.feed = self.make_feed(self.venue, "ws://venue")
@@ -305,7 +310,7 @@ async def test_what_the_venue_says_beside_bars_is_logged() -> None:
                 '{"stream":"!serverShutdown","data":{"e":"serverShutdown","E":1}}',
             )
             await settled()
-        assert logs == [
+        assert logs[:3] == [
             {
                 "event": "refused by the venue",
                 "log_level": "error",
@@ -410,6 +415,40 @@ async def test_every_change_of_the_connection_is_told_but_not_that_it_was_stoppe
         assert [up for _, up in bench.changes()] == [True, False, True]
 
 
+async def test_the_end_is_told_with_the_moment_of_its_reading_however_late() -> None:
+    async with running(capacity=2, room=1) as bench:
+        assert bench.changes() == [(0.0, True)]
+        for number in range(20):
+            bench.line.deliver(kline("SPY_1m", START + number * MINUTE))
+            await settled()
+        ended = bench.time()
+        bench.line.end()
+        await asyncio.sleep(60)  # the feed is held up: it does not know yet
+        assert bench.changes() == []
+        assert bench.intake.is_behind(round(ended * 1e9))
+        changes: list[tuple[float, bool]] = []
+        got: list[Arrival] = []
+        while not changes or len(got) < 20:
+            got += bench.take("SPY_1m")
+            await settled()
+            changes += bench.changes()
+        (told_at, up) = changes[0]
+        assert not up
+        assert told_at == pytest.approx(ended, abs=1e-9)
+        assert not bench.intake.under_way
+
+
+async def test_the_end_is_under_way_until_the_feed_has_told_of_it() -> None:
+    async with running() as bench:
+        bench.line.end()
+        assert bench.intake.under_way == 1
+        while not bench.inboxes["events"]:
+            assert bench.intake.under_way
+            await asyncio.sleep(0)
+        await settled()
+        assert bench.intake.under_way == 0
+
+
 async def test_a_running_kline_goes_nowhere() -> None:
     async with running() as bench:
         with capture_logs() as logs:
@@ -506,11 +545,12 @@ async def test_a_frame_too_large_to_read_is_rejected_and_the_connection_made_ane
     async with running() as bench:
         with capture_logs() as logs:
             bench.line.deliver(kline("SPY_1m", START))
-            bench.line.end(OversizedFrame("sim", "exceeds limit of 4194304 bytes"))
+            ended_at = bench.line.end(OversizedFrame("sim", "exceeds limit of 4194304 bytes"))
             await asyncio.sleep(1)
         (rejected,) = bench.rejections()
+        assert rejected.at == ended_at
         assert rejected.item == Rejection("oversized", "exceeds limit of 4194304 bytes")
-        assert rejected.order == 4  # up, bar, down
+        assert rejected.order == 3  # up, bar; then down
         assert bars(bench.take("SPY_1m")) == [("SPY_1m", START)]
         assert len(bench.venue.lines) == 2
         assert "disconnected" in [line["event"] for line in logs]
@@ -554,7 +594,7 @@ def test_a_feed_can_be_made_without_a_loop() -> None:
         PUBLIC,
         connector=Nowhere(),
         producers={},
-        events=Producer("events", intake, []),
+        events=Producer("events", intake, [], clock=clock),
         clock=clock,
         intake=intake,
         rng=Random(SEED),

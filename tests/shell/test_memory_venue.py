@@ -82,6 +82,20 @@ async def test_every_frame_read_is_counted_as_under_way() -> None:
         assert bench.intake.frames_read == bench.intake.under_way == 1 + len(frames)
 
 
+async def test_the_end_is_stamped_in_its_moment_and_under_way_until_somebody_tells_of_it() -> None:
+    faults = {"disconnect_every_s": 5, "disconnect_jitter": 0.0}
+    async with opened(faults=faults) as bench:
+        connection, _ = await bench.subscribed()
+        await asyncio.sleep(20)
+        for frame in await connection.receive():
+            bench.intake.leave(frame.at)
+        assert bench.intake.under_way == 2  # the answer, and the end
+        ended = [(await connection.close()).mono for _ in range(2)]
+        assert ended == [5 * 10**9] * 2
+        assert bench.intake.is_behind(5 * 10**9)
+        assert bench.intake.under_way == 2
+
+
 async def test_a_request_is_answered_to_whoever_sent_it() -> None:
     async with opened() as bench:
         one, other = [await bench.venue.connect("sim", URL) for _ in range(2)]
@@ -96,6 +110,7 @@ async def test_a_path_that_the_venue_does_not_serve_is_refused(url: str) -> None
     bench = Bench()
     with pytest.raises(ConnectionRefused, match=f"feed sim: cannot connect to {url}"):
         await bench.venue.connect("sim", url)
+    assert bench.intake.under_way == 0
 
 
 async def test_once_the_scenario_is_over_every_connection_has_ended_and_none_is_made() -> None:

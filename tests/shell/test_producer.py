@@ -26,7 +26,7 @@ class Bench:
     def __init__(self, *room: int, capacity: int = 100) -> None:
         self.intake = Intake()
         self.inboxes: list[Inbox[Arrival]] = [Inbox(each) for each in room]
-        self.producer = Producer("SPY_1m", self.intake, self.inboxes, capacity)
+        self.producer = Producer("SPY_1m", self.intake, self.inboxes, capacity, clock=CLOCK)
 
     async def finish(self, running: "asyncio.Future[None]") -> None:
         self.producer.queue.close()

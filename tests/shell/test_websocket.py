@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 import uvloop
+from websockets.asyncio.client import ClientConnection
 from websockets.frames import Frame as WireFrame
 from websockets.frames import Opcode
 from websockets.utils import accept_key
@@ -23,7 +24,12 @@ from barsync_async.ports import Clock, Frame, TimerHandle
 from barsync_async.shell import websocket
 from barsync_async.shell.clock import SystemClock
 from barsync_async.shell.intake import Intake
-from barsync_async.shell.websocket import OversizedFrame, WebsocketConnection, WebsocketConnector
+from barsync_async.shell.websocket import (
+    OversizedFrame,
+    StampedConnection,
+    WebsocketConnection,
+    WebsocketConnector,
+)
 from barsync_async.units import Instant, MonoNs, WallMs
 
 LIMIT_S = 20.0
@@ -197,7 +203,7 @@ async def connected(clock: Clock | None = None, *, first: bytes = b"") -> AsyncI
             yield Bench(connection, wire, intake)
         finally:
             wire.cut()
-            await connection.close()
+            intake.leave(await connection.close())
     assert intake.under_way == 0
 
 
@@ -278,6 +284,71 @@ async def test_messages_that_come_with_the_answer_to_the_handshake_are_stamped_t
     async with connected(first=raw(text("a"), text("b"))) as bench:
         await bench.read(2)
         assert [frame.data for frame in await bench.receive()] == [b"a", b"b"]
+
+
+@real
+async def test_the_end_is_stamped_when_it_is_read_and_under_way_until_somebody_tells_of_it() -> (
+    None
+):
+    clock = HandClock()
+    async with connected(clock) as bench:
+        clock.mono = 3
+        bench.wire.write(text("a"))
+        await bench.read(1)
+        clock.mono = 7
+        bench.wire.reset()
+        await until(lambda: bench.intake.under_way == 2)
+        clock.mono = 9
+        assert not bench.intake.is_behind(2)
+        await bench.end()
+        assert not bench.intake.is_behind(6)
+        assert bench.intake.is_behind(7)
+        assert [(await bench.connection.close()).mono for _ in range(2)] == [7, 7]
+        assert bench.intake.under_way == 1
+
+
+@real
+async def test_what_a_connection_reads_that_nobody_gets_is_not_under_way() -> None:
+    handshaken = asyncio.Event()
+
+    async def held_up(self: StampedConnection, *arguments: Any) -> None:
+        await ClientConnection.handshake(self, *arguments)
+        made.append(self)
+        handshaken.set()
+        await asyncio.Event().wait()
+
+    made: list[StampedConnection] = []
+    intake = Intake()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(StampedConnection, "handshake", held_up)
+        async with venue(lambda request: upgrade(request) + raw(text("a"))) as (url, _):
+            connector = WebsocketConnector(SystemClock(), intake)
+            connecting = asyncio.ensure_future(connector.connect("sim", url))
+            await handshaken.wait()
+            connecting.cancel()
+            await asyncio.wait([connecting])
+            await made[0].ended
+    assert len(made[0].stamps) == 1
+    assert intake.under_way == 0
+
+
+@real
+async def test_what_was_read_before_somebody_got_the_connection_is_under_way_from_then() -> None:
+    async def read_to_the_end(self: StampedConnection, *arguments: Any) -> None:
+        await ClientConnection.handshake(self, *arguments)
+        await asyncio.shield(self.ended)
+
+    intake = Intake()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(StampedConnection, "handshake", read_to_the_end)
+        answer = raw(text("a"), text("b"))
+        async with venue(lambda request: upgrade(request) + answer, hang_up=True) as (url, wires):
+            connection = await WebsocketConnector(SystemClock(), intake).connect("sim", url)
+            bench = Bench(connection, await wires.get(), intake)
+            assert intake.under_way == 3
+            assert (await bench.end())[0] == [b"a", b"b"]
+            intake.leave(await connection.close())
+    assert intake.under_way == 0
 
 
 # Receiving
@@ -392,7 +463,7 @@ async def test_what_was_read_before_the_end_is_received_then_comes_why_it_ended(
         for act in (bench.connection.receive(), bench.connection.send("x")):
             with pytest.raises(ConnectionRefused, match=detail):
                 await act
-        assert bench.intake.under_way == 0
+        assert bench.intake.under_way == 1  # the end
 
 
 @real
@@ -456,7 +527,7 @@ async def test_a_send_that_fails_leaves_what_was_read_to_be_received() -> None:
         await bench.read(2)
         with pytest.raises(ConnectionRefused, match="1001 see you"):
             await bench.connection.send("x")
-        assert bench.intake.under_way == 2
+        assert bench.intake.under_way == 3  # the end too
         got = await bench.receive()
         assert [(frame.data, frame.at.mono) for frame in got] == [(b"a", 3), (b"b", 3)]
         with pytest.raises(ConnectionRefused, match="1001 see you"):

@@ -1,10 +1,8 @@
 """A container's whole stream against the oracle, which is told the arrivals and nothing else."""
 
 from collections.abc import Sequence
-from math import floor
 from typing import Any
 
-from msgspec.structs import replace
 from tests.core.driver import (
     Timed,
     main_stream,
@@ -19,7 +17,7 @@ from tests.worlds.machine import Stall
 from tests.worlds.story import Story
 from tests.worlds.venue import Given
 
-from barsync_async.messages import ClockStep, EventType
+from barsync_async.messages import EventType
 from barsync_async.units import NS_PER_MS
 
 _OUTCOMES = (
@@ -35,29 +33,22 @@ _OF_THE_CODEC = ("malformed", "invalid", "oversized", "unknown_source")
 
 
 def can_be_told(story: Story) -> bool:
-    """Whether arrivals, stalls and clock steps say all there is to know of the container.
-
-    The wall clock is read in whole ms: what is counted from it is exact where it is read at such.
-    """
+    """Whether arrivals, stalls and clock steps say all there is to know of the container."""
     world = story.record.world
     if not world.is_roomy or "history" in story.plan.synchronizer:
         return False
     is_hasty = world.end_at < world.healed_at
     if story.record.has_ties or ((world.machine or is_hasty) and world.has_blocking_reader):
         return False
-    steps = _steps(story)
     done = sum(move.by_ms for move in story.record.moves)
-    are_whole = not any(step.at % NS_PER_MS for step in steps)
-    return are_whole and done == sum(step.step_ms for step in steps)
+    return done == sum(step.step_ms for step in _steps(story))
 
 
 def check_against_oracle(story: Story) -> None:
     """Raises AssertionError with the first thing that the oracle says otherwise."""
     oracle = StallingOracle(_rules(story), story.record.world.start, story.record.stalls)
     answer = oracle.work_out(_inputs(story), story.record.stopped_at, finish=True)
-    said: list[Timed] = [
-        (each.at.mono, _whole(each.event.payload)) for each in story.of(*_OUTCOMES)
-    ]
+    said: list[Timed] = [(each.at.mono, each.event.payload) for each in story.of(*_OUTCOMES)]
     known = [each for each in said if getattr(each[1], "reason", "") not in _OF_THE_CODEC]
     _compare(story, main_stream(said), main_stream_of_oracle(answer))
     _compare(story, statuses(said), statuses_of_oracle(answer))
@@ -130,16 +121,9 @@ def _inputs(story: Story) -> list[Input]:
 
 def _steps(story: Story) -> list[Step]:
     return [
-        Step(each.at.mono, _whole(each.event.payload).step_ms, each.event.payload.cause)
+        Step(each.at.mono, each.event.payload.step_ms, each.event.payload.cause)
         for each in story.of(EventType.CLOCK_STEP)
     ]
-
-
-def _whole(payload: Any) -> Any:
-    """A step of the clock by whole ms: the rest of one is when the clock was read before."""
-    if isinstance(payload, ClockStep):
-        return replace(payload, step_ms=floor(payload.step_ms))
-    return payload
 
 
 def _input(given: Given) -> Input | None:

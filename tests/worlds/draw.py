@@ -158,10 +158,14 @@ def _drawn_size(kind: str, off_ms: int, room_ms: int, rng: Random) -> int:
 
 
 def _awake(end_ms: int, machine: Sequence[Machine]) -> int:
-    """That moment, or when the machine next runs again."""
+    """That moment, or when the machine next runs again. What falls while it does not run happens
+    after that: a stall and a sleep that overlap last as long as both together.
+    """
+    runs_again_ms = 0
     for each in machine:
-        runs_again_ms = each.at // NS_PER_MS + abs(each.by_ms) + 2
-        if each.at // NS_PER_MS <= end_ms < runs_again_ms:
+        begins_ms = max(each.at // NS_PER_MS, runs_again_ms)
+        runs_again_ms = begins_ms + abs(each.by_ms) + 2
+        if begins_ms <= end_ms < runs_again_ms:
             end_ms = runs_again_ms
     return end_ms
 

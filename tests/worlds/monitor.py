@@ -43,7 +43,7 @@ class Monitor:
         assert now < self._world.end_at + _PATIENCE_NS, "the daemon does not come to an end"
         for watch in self._watches:
             watch.check_accounts()
-        for producer in self._daemon._producers.values():
+        for producer in self._daemon._feeds._producers.values():
             depth = len(producer.queue)
             assert depth <= producer.queue.capacity, f"{producer.name} holds {depth}"
         self._timer = self._timeline.call_at(now + _PERIOD_NS, self._look)

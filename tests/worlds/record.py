@@ -58,11 +58,11 @@ class Record:
 
     @property
     def has_ties(self) -> bool:
-        """Whether a connection changed just when something came of another feed. Which is first is
-        open then, for a connection's end has no stamp of its reading.
+        """Whether a connection was made just when something came of another feed. Which is first is
+        open then, for it is up when its feed gets round to it; its end is stamped when it is read.
         """
         told = [each for each in self.given if 0 < each.at < self.stopped_at]
-        changes = {(each.at, each.feed) for each in told if each.kind in ("up", "down")}
+        changes = {(each.at, each.feed) for each in told if each.kind == "up"}
         moments = {at for at, _ in changes}
         feeds = {(each.at, each.feed) for each in told if each.at in moments}
         return len(feeds) > len(moments)

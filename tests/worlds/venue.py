@@ -23,7 +23,7 @@ from tests.worlds.world import (
 from barsync_async.errors import ConnectionRefused
 from barsync_async.ports import Frame, TimerHandle
 from barsync_async.shell.intake import Intake
-from barsync_async.units import NS_PER_MS
+from barsync_async.units import NS_PER_MS, Instant
 
 
 @dataclass(frozen=True)
@@ -163,9 +163,15 @@ class _Line:
             reply = json.dumps({"result": None, "id": json.loads(text)["id"]})
             self._deliver(connection, reply, "noise", None)
 
+    def end(self) -> Instant:
+        """A connection ends: that is read like a frame."""
+        now = self._timeline.clock.now()
+        self._intake.enter(now)
+        self._note("down")
+        return now
+
     def forget(self, connection: "ScriptedConnection") -> None:
         """The client closed its end."""
-        self._note("down")
         if connection is self._connection:
             self._connection = None
 
@@ -178,17 +184,18 @@ class ScriptedConnection:
         self._line = line
         self._feed = feed
         self._frames: deque[Frame] = deque()
-        self._ended: str | None = None
-        self._closed = False
+        self._ended: tuple[Instant, str] | None = None
         self._changed = asyncio.Event()
 
     def deliver(self, each: Frame) -> None:
         self._frames.append(each)
         self._changed.set()
 
-    def end(self, detail: str) -> None:
-        self._ended = self._ended or detail
-        self._changed.set()
+    def end(self, detail: str) -> Instant:
+        if self._ended is None:
+            self._ended = self._line.end(), detail
+            self._changed.set()
+        return self._ended[0]
 
     async def receive(self) -> Sequence[Frame]:
         while not self._frames:
@@ -203,12 +210,10 @@ class ScriptedConnection:
         self._check()
         self._line.answer(self, text)
 
-    async def close(self) -> None:
-        if not self._closed:
-            self._closed = True
-            self._line.forget(self)
-            self.end("closed")
+    async def close(self) -> Instant:
+        self._line.forget(self)
+        return self.end("closed")
 
     def _check(self) -> None:
         if self._ended is not None:
-            raise ConnectionRefused(self._feed, f"the connection ended: {self._ended}")
+            raise ConnectionRefused(self._feed, f"the connection ended: {self._ended[1]}")

@@ -2,15 +2,19 @@
 
 ``BARSYNC_SERVICE__LOG_FORMAT=json`` overrides ``log_format`` in ``[service]``: the prefix, then
 the keys joined by two underscores. The value is read as TOML where it is TOML, else as text.
+
+A feed's ``key`` and ``secret`` come from the environment or from the file that ``key_file`` or
+``secret_file`` names, never from the config file itself.
 """
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from barsync_async.config import Config, parse_config
 from barsync_async.errors import ConfigError, Mistake
+from barsync_async.mistakes import SECRET_KEYS, key_path
 from barsync_async.simulation.scenario import Scenario, parse_scenario
 
 PREFIX = "BARSYNC_"
@@ -20,10 +24,45 @@ def load_config(path: Path, environ: Mapping[str, str]) -> Config:
     """The config in ``path``, with the overrides in ``environ``.
 
     Raises:
-        ConfigError: the file cannot be read, is no TOML, or holds mistakes.
+        ConfigError: the file cannot be read, is no TOML, or holds mistakes or a secret.
     """
-    document = override(load_toml(path), environ)
+    document = load_toml(path)
+    mistakes = list(_secrets_in_file(document))
+    document = override(document, environ)
+    mistakes += _read_secrets(document, path.parent)
+    if mistakes:
+        raise ConfigError(str(path), mistakes)
     return parse_config(document, str(path))
+
+
+def _secrets_in_file(document: Mapping[str, Any]) -> Iterator[Mistake]:
+    for name, feed in _feeds(document):
+        for key in SECRET_KEYS:
+            if key in feed:
+                variable = f"{PREFIX}FEEDS__{name.upper()}__{key.upper()}"
+                expected = f"may not stand in a file; use {key}_file or the variable {variable}"
+                yield Mistake(key_path(("feeds", name, key)), "", expected)
+
+
+def _read_secrets(document: Mapping[str, Any], folder: Path) -> Iterator[Mistake]:
+    """Put in what the ``*_file`` keys name; a relative path starts at the config's folder."""
+    for name, feed in _feeds(document):
+        for key in SECRET_KEYS:
+            where = feed.get(f"{key}_file")
+            if isinstance(where, str) and where and key not in feed:
+                try:
+                    feed[key] = (folder / where).read_text("utf-8").strip()
+                except (OSError, ValueError) as error:
+                    why = getattr(error, "strerror", None) or "it is not UTF-8 text"
+                    path = key_path(("feeds", name, f"{key}_file"))
+                    yield Mistake(path, repr(where), f"cannot be read: {why}")
+
+
+def _feeds(document: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    feeds = document.get("feeds")
+    for name, feed in feeds.items() if isinstance(feeds, dict) else ():
+        if isinstance(feed, dict):
+            yield name, feed
 
 
 def load_scenario(path: Path, *, seed: int | None = None, listen: str | None = None) -> Scenario:
@@ -69,7 +108,8 @@ def override(document: dict[str, Any], environ: Mapping[str, str]) -> dict[str, 
                 inner = table.get(key)
                 table[key] = inner = dict(inner) if isinstance(inner, dict) else {}
                 table = inner
-            table[_key(table, last)] = _value(text)
+            key = _key(table, last)
+            table[key] = text if key in SECRET_KEYS else _value(text)
     return document
 
 

@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from barsync_async.config.mistakes import (
     component_mistakes,
     feed_mistakes,
+    live_mistakes,
     lookahead_mistakes,
     source_mistakes,
     told,
@@ -67,6 +68,7 @@ def parse_config(document: Mapping[str, Any], origin: str) -> Config:
     mistakes += feed_mistakes(document)
     mistakes += source_mistakes(document)
     mistakes += lookahead_mistakes(document)
+    mistakes += live_mistakes(document)
     if mistakes or config is None:
         raise ConfigError(origin, mistakes)
     config._origin = origin  # noqa: SLF001 - this is its maker

@@ -8,7 +8,13 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from barsync_async.config.tables import CALENDAR_KINDS, COMPONENT_CONFIGS, OUTPUT_TYPES
+from barsync_async.aggregation.bars import why_not_nested
+from barsync_async.config.tables import (
+    CALENDAR_KINDS,
+    COMPONENT_CONFIGS,
+    FILE_VENUE,
+    OUTPUT_TYPES,
+)
 from barsync_async.errors import Mistake
 from barsync_async.mistakes import key_path, mistake
 from barsync_async.units import SourceId, split_source
@@ -80,9 +86,11 @@ def feed_mistakes(document: Mapping[str, Any]) -> Iterator[Mistake]:
         table = dict(_items(feed))
         venue = table.get("venue")
         codec = CODECS.get(venue) if isinstance(venue, str) else None
-        if codec is None and isinstance(venue, str):
-            expected = f"expected one of {' '.join(CODECS)}"
+        if codec is None and isinstance(venue, str) and venue != FILE_VENUE:
+            expected = f"expected one of {' '.join(CODECS)} {FILE_VENUE}"
             yield Mistake(key_path(("feeds", name, "venue")), repr(venue), expected)
+        yield from _derived_mistakes(name, table)
+        yield from _file_mistakes(name, table)
         for index, source in _sources(table.get("sources")):
             path = key_path(("feeds", name, "sources", index))
             if codec is not None and (why := codec.supports(source, _options(table))):
@@ -92,6 +100,53 @@ def feed_mistakes(document: Mapping[str, Any]) -> Iterator[Mistake]:
             twin = streams.setdefault((name, stream), path)
             if twin != path:
                 yield Mistake(path, repr(source), f"is the same stream as {twin}")
+
+
+def _derived_mistakes(name: str, table: Mapping[str, Any]) -> Iterator[Mistake]:
+    """Longer bars that cannot be made of what the feed has."""
+    sources = {source for _, source in _sources(table.get("sources"))}
+    for source, parts in _items(table.get("derived")):
+        if not (_is_source(source) and isinstance(parts, str) and _is_source(parts)):
+            continue
+        keys = ("feeds", name, "derived", source)
+        (symbol, longer), (part_symbol, shorter) = split_source(source), split_source(parts)
+        if parts not in sources:
+            yield Mistake(key_path(keys), repr(parts), "is not among the feed's sources")
+        elif source in sources:
+            yield Mistake(key_path(keys), repr(parts), f"the feed has {source} itself")
+        elif symbol != part_symbol:
+            yield Mistake(key_path(keys), repr(parts), f"is of another symbol than {source}")
+        elif why := why_not_nested(shorter, longer):
+            yield Mistake(key_path(keys), repr(parts), why)
+
+
+def _file_mistakes(name: str, table: Mapping[str, Any]) -> Iterator[Mistake]:
+    """Files of sources that the feed does not have, and the reverse; files of no file feed."""
+    files = dict(_items(table.get("files")))
+    if table.get("venue") != FILE_VENUE:
+        if files:
+            expected = f'only a feed with venue = "{FILE_VENUE}" reads files'
+            yield Mistake(key_path(("feeds", name, "files")), "", expected)
+        return
+    sources = {source: index for index, source in _sources(table.get("sources"))}
+    for source, index in sources.items():
+        if source not in files:
+            path = key_path(("feeds", name, "sources", index))
+            yield Mistake(path, repr(source), f"has no file: add files.{source}")
+    for of in files:
+        if of not in sources:
+            path = key_path(("feeds", name, "files", of))
+            yield Mistake(path, "", "is not among the feed's sources")
+
+
+def live_mistakes(document: Mapping[str, Any]) -> Iterator[Mistake]:
+    """Feeds of files beside live ones: the former run on virtual time."""
+    venues = {name: dict(_items(feed)).get("venue") for name, feed in _items(document.get("feeds"))}
+    if FILE_VENUE in venues.values():
+        for name, venue in venues.items():
+            if venue != FILE_VENUE:
+                expected = "a feed of files runs on virtual time: none beside it can be live"
+                yield Mistake(key_path(("feeds", name, "venue")), repr(venue), expected)
 
 
 def _options(table: Mapping[str, Any]) -> VenueOptions:
@@ -126,7 +181,7 @@ def source_mistakes(document: Mapping[str, Any]) -> Iterator[Mistake]:
     provided = {
         source
         for _, feed in _items(document.get("feeds"))
-        for _, source in _sources(dict(_items(feed)).get("sources"))
+        for source in _provided(dict(_items(feed)))
     }
     for path, table in _components(document):
         if table.get("type") == "BarSynchronizer":
@@ -135,6 +190,11 @@ def source_mistakes(document: Mapping[str, Any]) -> Iterator[Mistake]:
                 if source not in provided:
                     where = key_path((*path, "config", "expected_sources", index))
                     yield Mistake(where, repr(source), "no feed has this source")
+
+
+def _provided(feed: Mapping[str, Any]) -> Iterator[str]:
+    yield from (source for _, source in _sources(feed.get("sources")))
+    yield from (source for source, _ in _items(feed.get("derived")))
 
 
 def _sources(value: Any) -> Iterator[tuple[int, SourceId]]:

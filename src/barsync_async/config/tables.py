@@ -14,14 +14,16 @@ from pydantic import (
     Discriminator,
     Field,
     PrivateAttr,
+    SecretStr,
     Tag,
 )
 
+from barsync_async.config.files import HistoryFileConfig
 from barsync_async.features import parse_indicators
 from barsync_async.messages import EventType
 from barsync_async.strategy_choice import check_strategy
 from barsync_async.units import split_source
-from barsync_async.venues.options import VenueOptions
+from barsync_async.venues.options import Credentials, VenueOptions
 
 _TIME = re.compile(r"\d\d:\d\d")
 _NO_SPACE = re.compile(r"[!-~]+")
@@ -48,15 +50,34 @@ def _event_type(value: str) -> str:
 EventNames = Annotated[list[Annotated[str, AfterValidator(_event_type)]], Field(min_length=1)]
 
 
-def _url(value: str) -> str:
+def _is_url(value: str, *schemes: str) -> bool:
     try:
         parts = urlsplit(value)
-        good = parts.scheme in ("ws", "wss") and parts.hostname and parts.port != 0
+        good = parts.scheme in schemes and parts.hostname and parts.port != 0
     except ValueError:  # a bracket without its twin, a port beyond 65535
-        good = False
-    if not good or not _NO_SPACE.fullmatch(value):
+        return False
+    return bool(good and _NO_SPACE.fullmatch(value))
+
+
+def _url(value: str) -> str:
+    if not _is_url(value, "ws", "wss"):
         raise ValueError("expected ws://HOST or wss://HOST, a port and a path if you like")
     return value
+
+
+def _http_url(value: str) -> str:
+    if not _is_url(value, "http", "https"):
+        raise ValueError("expected http://HOST or https://HOST, a port and a path if you like")
+    return value
+
+
+def _proxy_url(value: str) -> str:
+    if not _is_url(value, "http"):
+        raise ValueError("expected http://HOST:PORT")
+    return value
+
+
+FilePath = Annotated[str, Field(min_length=1)]
 
 
 def _indicator(value: str | dict[str, Any]) -> str | dict[str, Any]:
@@ -87,18 +108,47 @@ class ServiceConfig(_Table):
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 
 
+FILE_VENUE = "file"
+"""A feed of this venue reads ``files``; all others are somewhere on the network."""
+
+
 class FeedConfig(_Table):
-    """``[feeds.NAME]``: one venue's sources; no ``url`` means the venue's public endpoint."""
+    """``[feeds.NAME]``: one venue's sources; no ``url`` means the venue's public endpoint.
+
+    ``key`` and ``secret`` never stand in a file: they come from the environment, or from
+    ``key_file`` and ``secret_file``.
+    """
 
     venue: str
     url: Annotated[str, AfterValidator(_url)] | None = None
+    history_url: Annotated[str, AfterValidator(_http_url)] | None = None
     sources: Annotated[list[SourceName], Field(min_length=1)]
     in_order: bool = True
+    key: SecretStr | None = None
+    key_file: FilePath | None = None
+    secret: SecretStr | None = None
+    secret_file: FilePath | None = None
+    ca_file: FilePath | None = None
+    proxy: Annotated[str, AfterValidator(_proxy_url)] | None = None
+    grace_ms: Annotated[int, Field(ge=0, le=3_600_000)] = 2_000
+    backfill: Annotated[int, Field(ge=0, le=100_000)] | None = None
+    derived: dict[SourceName, SourceName] = {}
+    files: dict[SourceName, HistoryFileConfig] = {}
+    rollover_s: Annotated[float, Field(gt=0, le=31_536_000, allow_inf_nan=False)] | None = None
+
+    @property
+    def is_of_files(self) -> bool:
+        """Whether its bars are read from files."""
+        return self.venue == FILE_VENUE
 
     @property
     def options(self) -> VenueOptions:
         """What the venue's codec is told."""
-        return VenueOptions(url=self.url)
+        credentials = None
+        if self.key is not None:
+            secret = "" if self.secret is None else self.secret.get_secret_value()
+            credentials = Credentials(self.key.get_secret_value(), secret)
+        return VenueOptions(url=self.url, history_url=self.history_url, credentials=credentials)
 
 
 class ComponentConfig(_Table):

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from barsync_async.core.alignment import Alignment
 from barsync_async.core.memory import Memory
 from barsync_async.core.proof import Proof
-from barsync_async.messages import Bar
+from barsync_async.messages import Bar, is_same
 from barsync_async.units import Instant, WallMs
 
 
@@ -43,7 +43,7 @@ class Admission:
         if self._is_future(bar.timestamp, now):
             return "future"
         twin = self._twin(bar, index, feed)
-        return "conflict" if twin is not None and twin != bar else None
+        return "conflict" if twin is not None and not is_same(twin, bar) else None
 
     def refuses_none(self, timestamp: WallMs, now: Instant) -> bool:
         """Whether every feed's bar for ``timestamp`` passes, if its source is due and no other feed
@@ -53,10 +53,6 @@ class Admission:
 
     def _is_future(self, timestamp: WallMs, now: Instant) -> bool:
         return timestamp > now.wall + self._ahead_ms
-
-    def is_twin(self, bar: Bar, index: int, feed: str | None) -> bool:
-        """Whether another feed brought this bar first, with the same values."""
-        return feed is not None and self._twin(bar, index, feed) == bar
 
     def _twin(self, bar: Bar, index: int, feed: str) -> Bar | None:
         """What is known of this bar from another feed, which was the first to bring it."""

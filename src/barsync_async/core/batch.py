@@ -50,7 +50,8 @@ def synchronize(
 
 
 def _instant(ms: float) -> Instant:
-    return Instant(MonoNs(round(ms * NS_PER_MS)), WallMs(int(ms)))
+    moment_ns = round(ms * NS_PER_MS)
+    return Instant.of(moment_ns, moment_ns)
 
 
 def _let_pass(core: Synchronizer, then: Instant) -> Iterator[Outcome]:
@@ -59,5 +60,4 @@ def _let_pass(core: Synchronizer, then: Instant) -> Iterator[Outcome]:
         deadline, timestamp = min((when, which) for which, when in core.deadlines.items())
         if deadline >= then.mono:
             return
-        moment = Instant(MonoNs(deadline), WallMs(deadline // NS_PER_MS))
-        yield from core.on_deadline(timestamp, moment)
+        yield from core.on_deadline(timestamp, Instant.of(deadline, deadline))

@@ -12,7 +12,7 @@ from barsync_async.core.last_bars import LastBars
 from barsync_async.core.lateness import Lateness
 from barsync_async.core.liveness import HEALTHY_LAG_NS, Liveness
 from barsync_async.core.memory import Memory
-from barsync_async.core.proof import Proof
+from barsync_async.core.proof import NOTHING, Proof
 from barsync_async.core.publication import Publication
 from barsync_async.core.slot import Cause, Slot, State
 from barsync_async.core.slots import Slots
@@ -127,12 +127,20 @@ class Lifecycle:
         self.furthest = max(self.furthest, bar.timestamp)
         before = self.proof.known(index)
         self.proof.delivered(index, feed, bar.timestamp)
+        self._apply_proof(index, before, now)
+        if self._interpolates and not self._is_late(index, bar.timestamp):
+            self.slots.end_holds(index, bar.timestamp)
+
+    def caught_up(self, feed: str, now: Instant) -> None:
+        """``feed`` has asked for all that it missed: what its later bars prove holds now."""
+        for index in self.proof.caught_up(feed):
+            self._apply_proof(index, NOTHING, now)
+
+    def _apply_proof(self, index: int, before: int, now: Instant) -> None:
         through = self.proof.known(index)
         if through > before:
             for slot in self.slots.open_within(before, through):
                 self._give_up(slot, index, now)
-        if self._interpolates and not self._is_late(index, bar.timestamp):
-            self.slots.end_holds(index, bar.timestamp)
 
     def _is_late(self, index: int, timestamp: WallMs) -> bool:
         """A bar that is not due never is: it may be carried, and is a neighbour, at once."""

@@ -6,7 +6,7 @@ from heapq import heappop, heappush
 from typing import TypeVar
 
 from barsync_async.core.slot import Slot
-from barsync_async.messages import Bar
+from barsync_async.messages import Bar, is_same
 from barsync_async.units import MonoNs, WallMs
 
 K = TypeVar("K")
@@ -75,7 +75,7 @@ class Memory:
         """A bar that belongs to no set; gives what stood there before."""
         key = (bar.timestamp, index)
         held = self._between.get(key)
-        if held == bar:
+        if is_same(held, bar):
             return held
         self._between[key] = bar
         heappush(self._unsettled, key)

@@ -1,7 +1,8 @@
 """What a feed has proved absent: a later bar of a source says that no earlier one will come.
 
 That holds on one connection of one feed. Where several feeds carry a source, each must have said
-so; a feed whose bars come in no order says nothing.
+so; a feed whose bars come in no order says nothing, nor does one that is still asking the venue for
+the bars that it missed.
 """
 
 from collections.abc import Mapping, Sequence
@@ -30,6 +31,7 @@ class Proof:
     ) -> None:
         self._carriers = [feeds.get(source, ()) for source in sources]
         self._unordered = unordered
+        self._catching_up: set[str] = set()
         self.through = [NOTHING if self._is_plain(each) else SLOW for each in self._carriers]
         self._newest: dict[tuple[int, str], int] = {}
 
@@ -50,7 +52,7 @@ class Proof:
         if plain != SLOW:
             return plain
         carriers = self._carriers[index]
-        if self._unordered.intersection(carriers):
+        if not (self._unordered | self._catching_up).isdisjoint(carriers):
             return NOTHING
         return min(self._newest.get((index, feed), NOTHING) for feed in carriers)
 
@@ -69,8 +71,29 @@ class Proof:
 
     def reset(self, feed: str) -> None:
         """``feed`` has a new connection: what it may send again is open."""
+        self._catching_up.discard(feed)
         for index, carriers in enumerate(self._carriers):
             if feed in carriers:
                 self._newest.pop((index, feed), None)
-                if self.through[index] != SLOW:
+                if self._is_plain(carriers):
                     self.through[index] = NOTHING
+
+    def catch_up(self, feed: str) -> None:
+        """``feed`` asks for the bars that it missed: until :meth:`caught_up` it proves nothing."""
+        self._catching_up.add(feed)
+        for index in self._carried_by(feed):
+            self.through[index] = SLOW
+
+    def caught_up(self, feed: str) -> Sequence[int]:
+        """What ``feed`` has delivered since is proof again; gives its sources."""
+        if feed not in self._catching_up:
+            return ()
+        self._catching_up.discard(feed)
+        carried = self._carried_by(feed)
+        for index in carried:
+            if self._is_plain(self._carriers[index]):
+                self.through[index] = self._newest.pop((index, feed), NOTHING)
+        return carried
+
+    def _carried_by(self, feed: str) -> Sequence[int]:
+        return [index for index, carriers in enumerate(self._carriers) if feed in carriers]

@@ -15,7 +15,7 @@ from barsync_async.core.lifecycle import Lifecycle, Outcome
 from barsync_async.core.slot import Cause, Slot, State
 from barsync_async.core.spec import SynchronizerSpec
 from barsync_async.core.statistics import Counters, SourceStatistics, Statistics
-from barsync_async.messages import Bar, BarRejected, ClockStep, StepCause, excerpt
+from barsync_async.messages import Bar, BarRejected, ClockStep, StepCause, excerpt, is_same
 from barsync_async.units import Instant, MonoNs, SourceId, WallMs
 
 __all__ = ["Outcome", "Synchronizer"]
@@ -135,13 +135,25 @@ class Synchronizer:
             self._life.release_ready()
         return self._life.take_out()
 
-    def on_connection(self, feed: str, *, up: bool, now: Instant) -> Sequence[Outcome]:
-        """``feed`` has a new connection, or lost the one it had."""
+    def on_connection(
+        self, feed: str, *, up: bool, now: Instant, catching_up: bool = False
+    ) -> Sequence[Outcome]:
+        """``feed`` has a new connection, or lost the one it had. ``catching_up``: it asks for the
+        bars that it missed, so its later bars prove nothing until :meth:`on_caught_up`.
+        """
         self._life.proof.reset(feed)
+        if catching_up:
+            self._life.proof.catch_up(feed)
         self._life.look_closer()  # what was proved absent may come after all
         for change in self._liveness.on_connection(feed, up=up, now=now):
             self._life.out.append(change)
             self._life.let_go(change, now)
+        self._life.release_ready()
+        return self._life.take_out()
+
+    def on_caught_up(self, feed: str, now: Instant) -> Sequence[Outcome]:
+        """``feed`` has delivered what it missed, or can not; its later bars are proof again."""
+        self._life.caught_up(feed, now)
         self._life.release_ready()
         return self._life.take_out()
 
@@ -200,7 +212,7 @@ class Synchronizer:
         if index in self._uneasy:
             change = self._liveness.on_bar(index, now)
             self._life.out += [] if change is None else [change]
-        self._place(bar, index, now, feed)
+        self._place(bar, index, now)
         self._life.delivered(index, feed, bar, now)
         slot = self._open.get(bar.timestamp)
         if slot is not None and slot.is_proved:
@@ -209,11 +221,9 @@ class Synchronizer:
         self._life.make_room(now)
         return self._life.take_out() or _NOTHING
 
-    def _place(self, bar: Bar, index: int, now: Instant, feed: str | None) -> None:
+    def _place(self, bar: Bar, index: int, now: Instant) -> None:
         """Put the bar where it belongs, and count it as what it is there."""
-        if self._admission.is_twin(bar, index, feed):
-            self._counters.duplicate[index] += 1
-        elif not self.alignment.due(bar.timestamp).flags[index]:
+        if not self.alignment.due(bar.timestamp).flags[index]:
             self._count(bar, index, self._memory.put_between(index, bar))
         elif self._life.is_over(bar.timestamp):
             self._place_late(bar, index, now)
@@ -224,7 +234,7 @@ class Synchronizer:
         """As accepted, duplicate or corrected, by what was ``held`` of it before."""
         if held is None:
             self._accepted[index] += 1
-        elif held == bar:
+        elif is_same(held, bar):
             self._counters.duplicate[index] += 1
         else:
             self._counters.corrected[index] += 1
@@ -248,7 +258,7 @@ class Synchronizer:
     def _place_late(self, bar: Bar, index: int, now: Instant) -> None:
         slot = self._life.over(bar.timestamp)
         held = self._memory.stray(index, bar.timestamp) if slot is None else slot.newest(index)
-        if held == bar or (held is None and self._life.last.bars[index] == bar):
+        if is_same(held or self._life.last.bars[index], bar):
             self._counters.duplicate[index] += 1
             return
         self._counters.late[index] += 1

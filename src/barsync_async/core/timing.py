@@ -90,4 +90,4 @@ class Timing:
         self._slots.put_off(slot, deadline)
 
     def _mono_at(self, wall: int, now: Instant) -> MonoNs:
-        return MonoNs(now.mono + (wall - now.wall) * NS_PER_MS)
+        return MonoNs(now.mono - now.rest_ns + (wall - now.wall) * NS_PER_MS)

@@ -84,7 +84,7 @@ class Book:
         """Fills at the mark move value between cash and positions, and make or lose none."""
         before = _equity(self._positions, self._cash, marks)
         after = _equity(positions, cash, marks)
-        scale = abs(cash) + _sum(abs(units * marks[key]) for key, units in positions.items())
+        scale = abs(cash) + max(_gross(each, marks) for each in (self._positions, positions))
         kept = abs(after - before) <= _TOLERANCE * (scale + abs(before)) + _TOLERANCE
         if not (kept and math.isfinite(after)):
             raise ConservationBroken(before, after)
@@ -118,6 +118,10 @@ def _closes(bars: Mapping[str, Bar]) -> dict[str, float]:
 
 def _equity(positions: Mapping[str, float], cash: float, marks: Mapping[str, float]) -> float:
     return _sum([cash, *(units * marks[symbol] for symbol, units in positions.items())])
+
+
+def _gross(positions: Mapping[str, float], marks: Mapping[str, float]) -> float:
+    return _sum(abs(units * marks[symbol]) for symbol, units in positions.items())
 
 
 def _sum(values: Iterable[float]) -> float:

@@ -21,9 +21,9 @@ class SystemClock:
 
     def now(self) -> Instant:
         """The present moment."""
-        return Instant(
-            MonoNs(time.monotonic_ns()),  # noqa: TID251 - this is the one place
-            WallMs(time.time_ns() // NS_PER_MS),  # noqa: TID251 - this is the one place
+        return Instant.of(
+            time.monotonic_ns(),  # noqa: TID251 - this is the one place
+            time.time_ns(),  # noqa: TID251 - this is the one place
         )
 
     def slept_ns(self) -> int:
@@ -64,7 +64,7 @@ class VirtualClock:
     def now(self) -> Instant:
         """The present moment of the running loop."""
         mono = round(asyncio.get_running_loop().time() * _NS_PER_S)
-        return Instant(MonoNs(mono), WallMs(self._start + mono // NS_PER_MS))
+        return Instant.of(mono, self._start * NS_PER_MS + mono)
 
     def call_at(self, when: MonoNs, callback: Callable[[], None]) -> "Alarm":
         """Call ``callback`` once the loop's time is ``when``."""

@@ -4,7 +4,7 @@ from barsync_async.messages import StepCause
 from barsync_async.ports import Clock
 from barsync_async.units import NS_PER_MS, Instant
 
-_LEAST_STEP_MS = 100
+_LEAST_STEP_NS = 100 * NS_PER_MS
 
 
 class ClockWatch:
@@ -14,23 +14,20 @@ class ClockWatch:
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._offset_ms = _offset_ms(clock.now())
+        self._offset_ns = _offset_ns(clock.now())
         self._slept_ns = clock.slept_ns()
 
     def look(self, now: Instant) -> tuple[float, StepCause] | None:
         """By how many ms the wall clock was moved since the last look, and why; None if it was
         not.
         """
-        offset_ms = _offset_ms(now)
-        step_ms = offset_ms - self._offset_ms
-        self._offset_ms = offset_ms
-        if abs(step_ms) <= _LEAST_STEP_MS:
+        offset_ns, slept_ns = _offset_ns(now), self._clock.slept_ns()
+        step_ns, asleep_ns = offset_ns - self._offset_ns, slept_ns - self._slept_ns
+        self._offset_ns, self._slept_ns = offset_ns, slept_ns
+        if abs(step_ns) <= _LEAST_STEP_NS:
             return None
-        slept_ns = self._clock.slept_ns()
-        asleep_ms = (slept_ns - self._slept_ns) / NS_PER_MS
-        self._slept_ns = slept_ns
-        return round(step_ms, 3), "resume" if asleep_ms > _LEAST_STEP_MS else "step"
+        return round(step_ns / NS_PER_MS, 3), "resume" if asleep_ns > _LEAST_STEP_NS else "step"
 
 
-def _offset_ms(now: Instant) -> float:
-    return now.wall - now.mono / NS_PER_MS
+def _offset_ns(now: Instant) -> int:
+    return now.wall * NS_PER_MS + now.rest_ns - now.mono

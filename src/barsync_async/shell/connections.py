@@ -1,30 +1,49 @@
 """Which connection carries which sources: a config's feeds, cut to what a venue allows on one."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 
 import msgspec
 
 from barsync_async.config import Config, FeedConfig
-from barsync_async.units import SourceId
+from barsync_async.units import TIMEFRAMES, SourceId, split_source
 from barsync_async.venues import CODECS
 from barsync_async.venues.options import VenueOptions
 
+_SHARE_OF_LIFE = 0.95  # a connection is replaced so long before the venue cuts it
+
 
 class ConnectionPlan(msgspec.Struct, frozen=True):
-    """One connection: its name is the feed's, numbered where the feed needs several."""
+    """One connection: its name is the feed's, numbered where the feed needs several.
+
+    ``derived`` are the sources made here of some of ``sources``. ``backfill`` is how many past
+    bars of the shortest source are wanted at the start; 0: no past bars ever.
+    """
 
     name: str
     feed: str
     venue: str
     options: VenueOptions
     sources: tuple[SourceId, ...]
+    derived: Mapping[SourceId, SourceId]
     in_order: bool
+    grace_ms: int
+    rollover_s: float | None
+    backfill: int
+
+    @property
+    def carried(self) -> frozenset[SourceId]:
+        """All sources that bars come of."""
+        return frozenset((*self.sources, *self.derived))
 
 
 def plan_connections(config: Config) -> list[ConnectionPlan]:
-    """Every connection that ``config`` needs; a source that no container expects is left out."""
-    wanted = expected_sources(config)
-    return [each for name, table in config.feeds.items() for each in _of_feed(name, table, wanted)]
+    """Every connection that ``config`` needs; a source that no container expects, and nothing that
+    one expects is derived from, is left out.
+    """
+    expected = expected_sources(config)
+    return [
+        plan for name, table in config.feeds.items() for plan in _of_feed(name, table, expected)
+    ]
 
 
 def expected_sources(config: Config) -> set[str]:
@@ -37,16 +56,49 @@ def expected_sources(config: Config) -> set[str]:
     }
 
 
-def _of_feed(name: str, table: FeedConfig, wanted: set[str]) -> Iterator[ConnectionPlan]:
-    sources = tuple(SourceId(source) for source in table.sources if source in wanted)
-    most = CODECS[table.venue].facts.max_sources
-    starts = range(0, len(sources), most)
+def wanted_of(table: FeedConfig, expected: Collection[str]) -> tuple[SourceId, ...]:
+    """What of a feed's sources is ``expected``, or is part of one derived source that is."""
+    parts = {part for source, part in table.derived.items() if source in expected}
+    return tuple(SourceId(each) for each in table.sources if each in expected or each in parts)
+
+
+def _of_feed(name: str, table: FeedConfig, expected: Collection[str]) -> Iterator[ConnectionPlan]:
+    wanted = wanted_of(table, expected)
+    codec = CODECS.get(table.venue)  # none: files
+    most = len(wanted) if codec is None else codec.facts.max_sources
+    starts = range(0, len(wanted), most or 1)
+    lifetime_s = None if codec is None else codec.facts.lifetime_s
     for number, start in enumerate(starts, 1):
+        sources = wanted[start : start + most]
         yield ConnectionPlan(
             name if len(starts) == 1 else f"{name}.{number}",
             name,
             table.venue,
             table.options,
-            sources[start : start + most],
+            sources,
+            {
+                SourceId(each): SourceId(part)
+                for each, part in table.derived.items()
+                if each in expected and part in sources
+            },
             table.in_order,
+            table.grace_ms,
+            table.rollover_s or (lifetime_s and lifetime_s * _SHARE_OF_LIFE),
+            0 if codec is None or codec.history is None else _past_bars(table),
         )
+
+
+def _past_bars(table: FeedConfig) -> int:
+    """As configured; else one, and enough for one of each derived bar, unless the feed's url is not
+    the venue's own and nobody said where its history is.
+    """
+    if table.backfill is not None:
+        return table.backfill
+    if table.url is not None and table.history_url is None:
+        return 0
+    return max([1, *(2 * _parts(each, part) for each, part in table.derived.items())])
+
+
+def _parts(longer: str, shorter: str) -> int:
+    lengths = [TIMEFRAMES[split_source(each)[1]].length_ms for each in (longer, shorter)]
+    return lengths[0] // lengths[1]

@@ -4,31 +4,25 @@ A clean stop closes each part after the one before it has handed on all that it 
 producers, then each container, then the outputs. So everything that was read is in the output.
 """
 
+from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 from random import Random
 
 import anyio
 import structlog
-from anyio.abc import TaskGroup
 
 from barsync_async.config import Config
 from barsync_async.messages import EventType
-from barsync_async.ports import Arrival, Clock, Connector
+from barsync_async.ports import Clock, Connector, HttpClient
 from barsync_async.shell.components.registry import build_containers
 from barsync_async.shell.components.synchronizer import BarSynchronizer
-from barsync_async.shell.connections import (
-    ConnectionPlan,
-    expected_sources,
-    plan_connections,
-)
-from barsync_async.shell.feed import Feed
+from barsync_async.shell.connections import plan_connections
+from barsync_async.shell.feeds import NO_HISTORIES, Feeds, warn_of_unused
 from barsync_async.shell.groups import one_error
-from barsync_async.shell.intake import Inbox, Intake
+from barsync_async.shell.history_reader import History
+from barsync_async.shell.intake import Intake
 from barsync_async.shell.outputs.output import Output
 from barsync_async.shell.outputs.registry import make_sink
-from barsync_async.shell.producer import Producer
-from barsync_async.units import SourceId
-from barsync_async.venues import CODECS
 
 log = structlog.get_logger("barsync")
 
@@ -41,6 +35,8 @@ class Daemon:
         clock: the real or the virtual one.
         connector: opens the feeds' connections.
         intake: the one that ``connector`` counts reads in.
+        http: asks the venues for past bars; None: nobody does.
+        histories: of each feed of files, by its name.
         rng: for the back-off's jitter.
 
     Raises:
@@ -48,53 +44,42 @@ class Daemon:
     """
 
     def __init__(
-        self, config: Config, *, clock: Clock, connector: Connector, intake: Intake, rng: Random
+        self,
+        config: Config,
+        *,
+        clock: Clock,
+        connector: Connector,
+        intake: Intake,
+        rng: Random,
+        http: HttpClient | None = None,
+        histories: Mapping[str, Sequence[History]] = NO_HISTORIES,
     ) -> None:
-        self._clock = clock
-        self._connector = connector
-        self._intake = intake
-        self._rng = rng
+        self._http = http
         plans = plan_connections(config)
         self.containers = build_containers(config, clock=clock, intake=intake, connections=plans)
-        self._producers: dict[str, Producer] = {}
-        self._feeds = [self._make_feed(plan) for plan in plans]
-        _warn_of_unused(config)
+        self._feeds = Feeds(
+            plans,
+            self.containers,
+            clock=clock,
+            connector=connector,
+            intake=intake,
+            rng=rng,
+            http=http,
+            histories=histories,
+        )
+        warn_of_unused(config)
         buses = [container.event_bus for container in self.containers]
         self._outputs = [
             Output(make_sink(name, table), buses, [EventType(each) for each in table.events])
             for name, table in config.outputs.items()
         ]
 
-    def _make_feed(self, plan: ConnectionPlan) -> Feed:
-        producers = {source: self._producer(source, {source}) for source in plan.sources}
-        return Feed(
-            plan.name,
-            CODECS[plan.venue],
-            plan.sources,
-            plan.options,
-            connector=self._connector,
-            producers=producers,
-            events=self._producer(f"events of {plan.name}", set(plan.sources)),
-            clock=self._clock,
-            intake=self._intake,
-            rng=self._rng,
-        )
-
-    def _producer(self, name: str, sources: set[SourceId]) -> Producer:
-        """What arrives goes to every synchronizer that expects one of ``sources``."""
-        inboxes: list[Inbox[Arrival]] = [
-            synchronizer.inbox
-            for container in self.containers
-            for synchronizer in container.find(BarSynchronizer)
-            if sources & synchronizer.expected_sources
-        ]
-        return self._producers.setdefault(name, Producer(name, self._intake, inboxes))
-
     async def run(self, stop: anyio.Event) -> None:
         """Run until ``stop`` is set, then hand on everything that was read, and return.
 
         Raises:
             OutputError: an output cannot be written. Nothing is drained then.
+            SubscriptionRefused: every feed was refused for good.
         """
         with one_error():
             async with AsyncExitStack() as opened, anyio.create_task_group() as everything:
@@ -110,28 +95,18 @@ class Daemon:
                     everything.start_soon(container.run, name=f"container {container.name}")
                 everything.start_soon(self._feed_until, stop, name="feeds")
         self._log_totals()
+        if (refused := self._feeds.refused) is not None:
+            raise refused
 
     async def _feed_until(self, stop: anyio.Event) -> None:
-        """Run feeds and producers; when told to stop, close all parts from the front to the end."""
-        async with anyio.create_task_group() as producing:
-            for producer in self._producers.values():
-                producing.start_soon(producer.run, name=f"producer {producer.name}")
-            async with anyio.create_task_group() as feeding:
-                for feed in self._feeds:
-                    feeding.start_soon(feed.run, name=f"feed {feed.name}")
-                feeding.start_soon(self._stop_feeds, stop, feeding)
-            for producer in self._producers.values():
-                producer.queue.close()
+        """Run the feeds; when they have ended, close all other parts from the front to the end."""
+        await self._feeds.run(stop)
         for container in self.containers:
             await container.stop()
         for output in self._outputs:
             output.stop()
-
-    async def _stop_feeds(self, stop: anyio.Event, feeding: TaskGroup) -> None:
-        await stop.wait()
-        log.info("stopping", detail="reading no more; draining")
-        for feed in self._feeds:
-            feeding.start_soon(feed.stop, name=f"stop {feed.name}")
+        if self._http is not None:
+            await self._http.close()
 
     def _log_totals(self) -> None:
         for container in self.containers:
@@ -149,14 +124,6 @@ class Daemon:
                     sets=dict(totals.sets_by),
                     skipped=dict(totals.skips_by),
                 )
-
-
-def _warn_of_unused(config: Config) -> None:
-    wanted = expected_sources(config)
-    for name, table in config.feeds.items():
-        unused = [source for source in table.sources if source not in wanted]
-        if unused:
-            log.warning("not subscribed: no container expects them", feed=name, sources=unused)
 
 
 async def _close(output: Output) -> None:

@@ -1,8 +1,8 @@
 """What was read from the sockets and has not reached the synchronizer yet.
 
 A set is sealed only after all that had been read is in it. :class:`Intake` is how the
-synchronizer knows: every frame and bar on its way is counted here from the moment of its reading
-until it lies in the inbox.
+synchronizer knows: every frame, every bar and every end of a connection is counted here from the
+moment of its reading until it lies in the inbox.
 """
 
 import asyncio
@@ -31,6 +31,7 @@ class Intake:
     def __init__(self) -> None:
         self.frames_read = 0
         self._under_way: dict[MonoNs, int] = {}
+        self._emptied: asyncio.Event | None = None
 
     @property
     def under_way(self) -> int:
@@ -53,6 +54,9 @@ class Intake:
             self._under_way[at.mono] = left
         else:
             del self._under_way[at.mono]
+            if self._emptied is not None and not self._under_way:
+                self._emptied.set()
+                self._emptied = None
 
     def is_behind(self, moment: int) -> bool:
         """Whether something read by ``moment`` is still on its way."""
@@ -81,6 +85,12 @@ class Intake:
             if enough or (late and not self.is_behind(until)):
                 return True
         return False
+
+    async def empty(self) -> None:
+        """Until nothing is on its way. Safe to cancel."""
+        if self._under_way:
+            self._emptied = self._emptied or asyncio.Event()
+            await self._emptied.wait()
 
     async def gather(self, *, full: Callable[[], bool]) -> None:
         """Before bars are taken in: let those that are on their way arrive, briefly."""

@@ -11,6 +11,7 @@ from barsync_async.shell.venue_schedule import VenueSchedule
 from barsync_async.simulation.actions import Action, Close, Send
 from barsync_async.simulation.scenario import Scenario
 from barsync_async.simulation.venue import SimulatedVenue
+from barsync_async.units import Instant
 
 
 class MemoryVenue:
@@ -38,12 +39,13 @@ class MemoryVenue:
         """
         self._connected += 1
         number = self._connected
-        connection = MemoryConnection(self, feed, number)
+        connection = MemoryConnection(self, feed, number, self._clock, self._intake)
         self._connections[number] = connection
         path = "/" + url.partition("//")[2].partition("/")[2]
         self._perform(self._venue.connect(number, path, self._clock.now().mono))
         self._schedule.look_again()
         if number not in self._connections:
+            self._intake.leave(connection.end("refused"))
             raise ConnectionRefused(feed, f"cannot connect to {url}")
         return connection
 
@@ -70,12 +72,16 @@ class MemoryVenue:
 class MemoryConnection:
     """The client's end; plays the role of :class:`~barsync_async.ports.Connection`."""
 
-    def __init__(self, venue: MemoryVenue, feed: str, number: int) -> None:
+    def __init__(
+        self, venue: MemoryVenue, feed: str, number: int, clock: Clock, intake: Intake
+    ) -> None:
         self._venue = venue
         self._feed = feed
         self._number = number
+        self._clock = clock
+        self._intake = intake
         self._frames: deque[Frame] = deque()
-        self._ended: str | None = None
+        self._ended: tuple[Instant, str] | None = None
         self._changed = asyncio.Event()
 
     def deliver(self, frame: Frame) -> None:
@@ -83,10 +89,13 @@ class MemoryConnection:
         self._frames.append(frame)
         self._changed.set()
 
-    def end(self, detail: str) -> None:
-        """The connection ended; what was delivered can still be received."""
-        self._ended = self._ended or detail
-        self._changed.set()
+    def end(self, detail: str) -> Instant:
+        """The connection ended, now or before; what was delivered can still be received."""
+        if self._ended is None:
+            self._ended = self._clock.now(), detail
+            self._intake.enter(self._ended[0])
+            self._changed.set()
+        return self._ended[0]
 
     async def receive(self) -> Sequence[Frame]:
         """All frames delivered, at least one; waits for the first. Safe to cancel.
@@ -111,11 +120,12 @@ class MemoryConnection:
         self._check()
         self._venue.receive_from(self._number, text)
 
-    async def close(self) -> None:
-        """Close; harmless on a closed connection."""
+    async def close(self) -> Instant:
+        """Close; harmless on a closed connection. Returns the moment of its end."""
         self._venue.forget(self._number)
-        self.end("closed")
+        return self.end("closed")
 
     def _check(self) -> None:
         if self._ended is not None:
-            raise ConnectionRefused(self._feed, f"the venue closed the connection: {self._ended}")
+            _, detail = self._ended
+            raise ConnectionRefused(self._feed, f"the venue closed the connection: {detail}")

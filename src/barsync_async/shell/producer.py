@@ -1,13 +1,17 @@
 """One task per source between the connections that carry it and the synchronizers that want it."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
+import anyio
 import structlog
 
 from barsync_async.messages import Bar
-from barsync_async.ports import Arrival
+from barsync_async.ports import Arrival, Clock, ConnectionChange, TimerHandle
+from barsync_async.shell.derived import Derived
+from barsync_async.shell.final_bars import FinalBars
 from barsync_async.shell.intake import Inbox, Intake
+from barsync_async.units import NS_PER_MS, MonoNs, WallMs
 
 _CAPACITY = 4_096
 
@@ -18,7 +22,8 @@ class Producer:
     """Pushes what arrives for one source into every synchronizer that expects it.
 
     A full inbox holds the producer, a full producer holds the connection, and a held connection
-    stops reading its socket: nothing is dropped on the way.
+    stops reading its socket: nothing is dropped on the way. Running bars stay here until they are
+    final.
     """
 
     def __init__(
@@ -27,11 +32,42 @@ class Producer:
         intake: Intake,
         inboxes: Sequence[Inbox[Arrival]],
         capacity: int = _CAPACITY,
+        *,
+        clock: Clock,
     ) -> None:
         self.name = name
+        self.done = anyio.Event()
+        """Set once :meth:`run` has handed on everything."""
         self.queue: Inbox[Arrival] = Inbox(capacity)
         self._intake = intake
         self._inboxes = tuple(inboxes)
+        self._clock = clock
+        self._final_bars: FinalBars | None = None
+        self._derived: list[tuple[Derived, Producer]] = []
+        self._timer: TimerHandle | None = None
+        self.newest: WallMs | None = None
+        """The timestamp of the last bar that was handed on."""
+
+    def decide(self, feed: str, grace_ms: int, heard_at: Callable[[], WallMs | None]) -> None:
+        """``feed`` sends running bars of this source: find out here which are final."""
+        self._final_bars = self._final_bars or FinalBars()
+        self._final_bars.add(feed, grace_ms, heard_at)
+
+    def derive(self, derived: Derived, producer: "Producer") -> None:
+        """Bars of another source are made of these: hand them to its ``producer``, which must not
+        be closed before this one is :attr:`done`.
+        """
+        self._derived.append((derived, producer))
+
+    @property
+    def targets(self) -> "list[Producer]":
+        """Those that this one writes to."""
+        return [producer for _, producer in self._derived]
+
+    @property
+    def wants_changes(self) -> bool:
+        """Whether changes of the connection are to be offered as well."""
+        return bool(self._final_bars or self._derived)
 
     async def offer(self, arrivals: Sequence[Arrival]) -> None:
         """Hand ``arrivals`` over; waits only where the queue is full."""
@@ -44,11 +80,51 @@ class Producer:
         while not self.queue.finished:
             await self.queue.wait()
             arrivals = self.queue.take()
-            self._trace(arrivals)
-            for inbox in self._inboxes:
-                await inbox.put(arrivals)
+            if self.wants_changes:
+                await self._decide(arrivals)
+            else:
+                await self._hand_on(arrivals)
             for arrival in arrivals:
                 self._intake.leave(arrival.at)
+        self._set_timer(None)
+        self.done.set()
+
+    async def _decide(self, arrivals: Sequence[Arrival]) -> None:
+        """Hand on what ``arrivals``, or the clock, make final, and what is made of that."""
+        final = self._final_bars
+        await self._derive(arrivals if final is None else final.decided(arrivals))
+        now = self._clock.now()
+        if final is not None:
+            await self._derive(final.on_clock(now))
+        for derived, producer in self._derived:
+            await producer.offer(derived.on_clock(now))
+        due = [None if final is None else final.due_at()]
+        due += [derived.due_at() for derived, _ in self._derived]
+        self._set_timer(min((when for when in due if when is not None), default=None))
+
+    async def _derive(self, arrivals: Sequence[Arrival]) -> None:
+        await self._hand_on([each for each in arrivals if not _is_change(each)])
+        for derived, producer in self._derived:
+            await producer.offer(derived.on_arrivals(arrivals))
+
+    def _set_timer(self, due_at: WallMs | None) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if due_at is not None:
+            now = self._clock.now()
+            wait_ns = max(0, due_at - now.wall) * NS_PER_MS
+            self._timer = self._clock.call_at(MonoNs(now.mono + wait_ns), self.queue.wake)
+
+    async def _hand_on(self, arrivals: Sequence[Arrival]) -> None:
+        if not arrivals:
+            return
+        self._trace(arrivals)
+        for inbox in self._inboxes:
+            await inbox.put(arrivals)
+        last = arrivals[-1].item
+        if type(last) is Bar:
+            self.newest = last.timestamp
 
     def _trace(self, arrivals: Sequence[Arrival]) -> None:
         """At level debug: every bar, with the monotonic moment that decides whether it is late."""
@@ -62,3 +138,7 @@ class Producer:
                         timestamp=item.timestamp,
                         at_ns=at.mono,
                     )
+
+
+def _is_change(arrival: Arrival) -> bool:
+    return isinstance(arrival.item, ConnectionChange)

@@ -1,12 +1,13 @@
 """Real websocket connections, by the ``websockets`` library.
 
-Every message is stamped when its last bytes are read from the socket, not when somebody gets
-round to it: that stamp decides whether a bar was in time.
+Every message is stamped when its last bytes are read from the socket, and the end of a connection
+when it is read there, not when somebody gets round to it: that stamp decides whether a bar was in
+time, and which sets a source was connected for.
 """
 
 import asyncio
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from websockets.asyncio.client import ClientConnection, connect
@@ -18,19 +19,23 @@ from websockets.protocol import Event
 from barsync_async.errors import ConnectionRefused
 from barsync_async.ports import Clock, Frame
 from barsync_async.shell.intake import Intake
-from barsync_async.units import Instant
+from barsync_async.shell.tls import DIRECT, NO_ROUTES, Route, why_not_trusted
+from barsync_async.units import NS_PER_MS, Instant
 
 MAX_FRAME_BYTES = 4 * 1024 * 1024
 _QUEUE_HIGH, _QUEUE_LOW = 4_096, 1_024
 _CLOSE_TIMEOUT_S = 1.0
 _OPEN_TIMEOUT_S = 10.0
 _PING_S = 20.0
+_LOOK_S = 10.0
+_DEAD_S = 40
+_DEAD_NS = _DEAD_S * 1_000 * NS_PER_MS
 _MOST_AT_ONCE = 256  # what takes a few ms to decode: the loop must not be held for longer
 _MESSAGE_OPCODES = (Opcode.TEXT, Opcode.BINARY, Opcode.CONT)
 
 
 class StampedConnection(ClientConnection):
-    """A client connection that notes when each message was read.
+    """A client connection that notes when each message was read, and when it ended.
 
     The library's own extension points: ``data_received`` is asyncio's callback for bytes read,
     ``process_event`` the library's for each frame in them.
@@ -39,10 +44,28 @@ class StampedConnection(ClientConnection):
     def __init__(self, *args: Any, clock: Clock, intake: Intake, **options: Any) -> None:
         super().__init__(*args, **options)
         self.stamps: deque[Instant] = deque()
+        self.ended: asyncio.Future[Instant] = self.loop.create_future()
+        self._is_held = False
         self._clock = clock
         self._intake = intake
         self._read_at = clock.now()
         self._cut: asyncio.TimerHandle | None = None
+        self._look: asyncio.TimerHandle | None = None
+        self._held_up_ns: int = self._read_at.mono
+        self.is_dead = False
+        """Whether it was cut because not even a ping was answered."""
+
+    def hold(self) -> None:
+        """Somebody receives from it: what it has read and will read counts as under way.
+
+        Nothing does of a connection that never comes to that, for nobody would see it arrive.
+        """
+        self._is_held = True
+        self._look = self.loop.call_later(_LOOK_S, self._look_for_life)
+        for stamp in self.stamps:
+            self._intake.read(stamp)
+        if self.ended.done():
+            self._intake.enter(self.ended.result())
 
     def data_received(self, data: bytes) -> None:
         """Bytes came off the socket: this is the moment of arrival for all they hold."""
@@ -53,10 +76,28 @@ class StampedConnection(ClientConnection):
             # goodbye, and does not hang up: up to 20 s in which nothing comes.
             self._cut = self.loop.call_later(_CLOSE_TIMEOUT_S, self.transport.abort)
 
+    def _look_for_life(self) -> None:
+        """Cut a connection on which nothing comes, not even the answers to the library's pings.
+        While we read nothing, for want of room, silence says nothing.
+        """
+        now = self._clock.now().mono
+        if not self.transport.is_reading():
+            self._held_up_ns = now
+        elif now - max(self._read_at.mono, self._held_up_ns) > _DEAD_NS:
+            self.is_dead = True
+            self.transport.abort()
+            return
+        self._look = self.loop.call_later(_LOOK_S, self._look_for_life)
+
     def connection_lost(self, exc: Exception | None) -> None:
-        """The socket is gone."""
-        if self._cut is not None:
-            self._cut.cancel()
+        """The socket is gone: all that was read before is in."""
+        for timer in (self._cut, self._look):
+            if timer is not None:
+                timer.cancel()
+        ended_at = self._clock.now()
+        self.ended.set_result(ended_at)
+        if self._is_held:
+            self._intake.enter(ended_at)
         super().connection_lost(exc)
 
     def process_event(self, event: Event) -> None:
@@ -64,7 +105,8 @@ class StampedConnection(ClientConnection):
         super().process_event(event)
         if isinstance(event, WireFrame) and event.fin and event.opcode in _MESSAGE_OPCODES:
             self.stamps.append(self._read_at)
-            self._intake.read(self._read_at)
+            if self._is_held:
+                self._intake.read(self._read_at)
 
 
 class WebsocketConnection:
@@ -75,6 +117,7 @@ class WebsocketConnection:
         self._websocket = websocket
         self._intake = intake
         self._end: ConnectionRefused | None = None
+        websocket.hold()
 
     async def receive(self) -> Sequence[Frame]:
         """Messages that were read, at least one and at most 256; waits for the first. Safe to
@@ -111,6 +154,8 @@ class WebsocketConnection:
         if received is not None:
             code = f"{received.code} {received.reason}".strip()
             return ConnectionRefused(self._feed, f"the venue closed the connection: {code}")
+        if self._websocket.is_dead:
+            return ConnectionRefused(self._feed, f"nothing came for {_DEAD_S} s, no pong either")
         return ConnectionRefused(self._feed, "the connection broke without a closing frame")
 
     async def send(self, text: str) -> None:
@@ -124,9 +169,14 @@ class WebsocketConnection:
         except ConnectionClosed as error:
             raise self._ended(error) from error
 
-    async def close(self) -> None:
-        """Say goodbye; waits a second for the answer. What was read can still be received."""
+    async def close(self) -> Instant:
+        """Say goodbye; waits a second for the answer. What was read can still be received.
+
+        Returns:
+            The moment of its end, be it this or an earlier one.
+        """
         await self._websocket.close()
+        return await asyncio.shield(self._websocket.ended)
 
 
 class OversizedFrame(ConnectionRefused):
@@ -134,11 +184,20 @@ class OversizedFrame(ConnectionRefused):
 
 
 class WebsocketConnector:
-    """Opens real connections. TLS is verified; no proxy is used."""
+    """Opens real connections. TLS is verified; a proxy is used only where one is named.
 
-    def __init__(self, clock: Clock, intake: Intake) -> None:
+    Args:
+        clock: stamps what is read.
+        intake: counts it.
+        routes: by feed; one that is not there goes out directly.
+    """
+
+    def __init__(
+        self, clock: Clock, intake: Intake, routes: Mapping[str, Route] = NO_ROUTES
+    ) -> None:
         self._clock = clock
         self._intake = intake
+        self._routes = routes
 
     async def connect(self, feed: str, url: str) -> WebsocketConnection:
         """Open a connection to ``url``.
@@ -150,21 +209,24 @@ class WebsocketConnector:
         def make(*args: Any, **options: Any) -> StampedConnection:
             return StampedConnection(*args, clock=self._clock, intake=self._intake, **options)
 
+        route = self._routes.get(feed, DIRECT)
         try:
             websocket = await connect(
                 url,
+                ssl=route.context() if url.startswith("wss:") else None,
                 create_connection=make,  # type: ignore[arg-type]  # any maker of one serves
                 max_size=MAX_FRAME_BYTES,
                 max_queue=(_QUEUE_HIGH, _QUEUE_LOW),
                 open_timeout=_OPEN_TIMEOUT_S,
                 close_timeout=_CLOSE_TIMEOUT_S,
                 ping_interval=_PING_S,
-                ping_timeout=_PING_S,
+                ping_timeout=None,  # a late pong may lie unread behind what we have no room for
                 compression=None,
-                proxy=None,
+                proxy=route.proxy,
             )
         except (OSError, InvalidHandshake, InvalidURI, EOFError, ValueError) as error:
             # ValueError: the address has a port, a host or a bracket that cannot be.
-            raise ConnectionRefused(feed, f"cannot connect to {url}: {error}") from error
+            why = why_not_trusted(error) or error
+            raise ConnectionRefused(feed, f"cannot connect to {url}: {why}") from error
         assert isinstance(websocket, StampedConnection)  # noqa: S101 - make() made it
         return WebsocketConnection(feed, websocket, self._intake)

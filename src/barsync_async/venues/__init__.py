@@ -5,14 +5,18 @@ from collections.abc import Mapping
 from barsync_async.venues.alpaca import AlpacaCodec
 from barsync_async.venues.alpaca_market import CRYPTO
 from barsync_async.venues.binance import BinanceCodec
+from barsync_async.venues.coinbase import CoinbaseCodec
+from barsync_async.venues.kraken import KrakenCodec
 from barsync_async.venues.polygon import PolygonCodec
 
-Codec = AlpacaCodec | BinanceCodec | PolygonCodec
+Codec = AlpacaCodec | BinanceCodec | CoinbaseCodec | KrakenCodec | PolygonCodec
 
 _ALL: tuple[Codec, ...] = (
     AlpacaCodec(),
     AlpacaCodec(CRYPTO),
     BinanceCodec(),
+    CoinbaseCodec(),
+    KrakenCodec(),
     PolygonCodec(),
 )
 

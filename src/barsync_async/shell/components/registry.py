@@ -103,6 +103,6 @@ class _Maker:
     def _carriers(self, expected: frozenset[SourceId]) -> dict[SourceId, tuple[str, ...]]:
         carriers: dict[SourceId, tuple[str, ...]] = {}
         for each in self._connections:
-            for source in expected.intersection(each.sources):
+            for source in expected & each.carried:
                 carriers[source] = (*carriers.get(source, ()), each.name)
         return carriers

@@ -19,7 +19,7 @@ from barsync_async.messages import (
     SynchronizedBars,
     SyncSkipped,
 )
-from barsync_async.ports import Arrival, ConnectionChange, TimerHandle
+from barsync_async.ports import Arrival, CaughtUp, ConnectionChange, TimerHandle
 from barsync_async.shell.clock_watch import ClockWatch
 from barsync_async.shell.container import Container
 from barsync_async.shell.intake import PATIENCE_NS, Inbox, Intake
@@ -162,7 +162,12 @@ class BarSynchronizer:
             elif isinstance(item, Rejection):
                 self._publish(self._core.on_rejected(item.reason, feed, item.detail, at))
             elif isinstance(item, ConnectionChange):
-                self._publish(self._core.on_connection(feed, up=item.up, now=at))
+                catching_up = item.catching_up
+                self._publish(
+                    self._core.on_connection(feed, up=item.up, now=at, catching_up=catching_up)
+                )
+            elif isinstance(item, CaughtUp):
+                self._publish(self._core.on_caught_up(feed, at))
 
     def _look_at(self, watch: ClockWatch) -> None:
         now = self._clock.now()

@@ -6,12 +6,16 @@ from barsync_async.simulation.roles import VenueProtocol
 from barsync_async.simulation.venues.alpaca import AlpacaProtocol
 from barsync_async.simulation.venues.alpaca_bars import CRYPTO_RULES
 from barsync_async.simulation.venues.binance import BinanceProtocol
+from barsync_async.simulation.venues.coinbase import CoinbaseProtocol
+from barsync_async.simulation.venues.kraken import KrakenProtocol
 from barsync_async.simulation.venues.polygon import PolygonProtocol
 
 _ALL: tuple[VenueProtocol, ...] = (
     AlpacaProtocol(),
     AlpacaProtocol(CRYPTO_RULES),
     BinanceProtocol(),
+    CoinbaseProtocol(),
+    KrakenProtocol(),
     PolygonProtocol(),
 )
 

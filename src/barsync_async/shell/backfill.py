@@ -1,0 +1,128 @@
+"""Past bars from a venue's REST endpoint, within its rates."""
+
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+
+import anyio
+import msgspec
+import structlog
+
+from barsync_async.errors import ConnectionRefused
+from barsync_async.messages import Bar
+from barsync_async.ports import Clock, HttpClient, VenueHistory
+from barsync_async.units import NS_PER_MS
+from barsync_async.venues.history.exchange import (
+    HistoryPage,
+    HistoryRefusal,
+    HistoryRequest,
+    Span,
+)
+from barsync_async.venues.options import VenueOptions
+from barsync_async.venues.outcomes import Rejection
+
+_AT_ONCE = 8
+_MOST_TRIES = 5
+_FIRST_DELAY_MS = 500
+_LONGEST_DELAY_MS = 60_000
+_MOST_PAGES = 1_000
+
+HandOn = Callable[[Sequence[Bar | Rejection]], Awaitable[None]]
+
+log = structlog.get_logger("barsync.backfill")
+
+
+class Pace:
+    """Lets through one caller every ``interval_ms``."""
+
+    def __init__(self, interval_ms: int, clock: Clock) -> None:
+        self._interval_ns = interval_ms * NS_PER_MS
+        self._clock = clock
+        self._next: int = clock.now().mono
+
+    async def turn(self) -> None:
+        """Wait for one's turn."""
+        now = self._clock.now().mono
+        turn = max(now, self._next)
+        self._next = turn + self._interval_ns
+        await anyio.sleep((turn - now) / 1e9)
+
+
+class Backfill:
+    """Asks ``history`` for the bars of one feed.
+
+    Args:
+        feed: its name, for the log.
+        history: the venue's.
+        options: where, and as whom.
+        http: carries the requests.
+        clock: paces them.
+    """
+
+    def __init__(
+        self,
+        feed: str,
+        history: VenueHistory,
+        options: VenueOptions,
+        *,
+        http: HttpClient,
+        clock: Clock,
+    ) -> None:
+        self._feed = feed
+        self._history = history
+        self._options = options
+        self._http = http
+        self._pace = Pace(history.interval_ms, clock)
+        self._log = log.bind(feed=feed)
+
+    async def fetch(self, spans: Iterable[Span], hand_on: HandOn) -> None:
+        """Get all ``spans``, some at once, and ``hand_on`` each page as it comes, flagged. What
+        cannot be got is logged and left out. Safe to cancel.
+        """
+        places = anyio.CapacityLimiter(_AT_ONCE)
+
+        async def one(span: Span) -> None:
+            async with places:
+                await self._fetch(span, hand_on)
+
+        async with anyio.create_task_group() as tasks:
+            for span in spans:
+                tasks.start_soon(one, span, name=f"backfill {span.source}")
+
+    async def _fetch(self, span: Span, hand_on: HandOn) -> None:
+        request: HistoryRequest | None = self._history.request(span, self._options)
+        bars = 0
+        for _ in range(_MOST_PAGES):
+            page = None if request is None else await self._page(request)
+            if page is None:
+                break
+            bars += len(page.items)
+            await hand_on([_flagged(item) for item in page.items])
+            request = page.following
+        self._log.debug("backfilled", source=span.source, bars=bars)
+
+    async def _page(self, request: HistoryRequest) -> HistoryPage | None:
+        """The answer to one request, asked again where that may help; None where it cannot."""
+        delay_ms, detail = _FIRST_DELAY_MS, ""
+        for _ in range(_MOST_TRIES):
+            await self._pace.turn()
+            try:
+                response = await self._http.get(self._feed, request)
+            except ConnectionRefused as error:
+                detail = error.detail
+            else:
+                answer = self._history.receive(request, response)
+                if isinstance(answer, HistoryPage):
+                    return answer
+                detail = answer.detail
+                if isinstance(answer, HistoryRefusal) or answer.after_ms > _LONGEST_DELAY_MS:
+                    break
+                delay_ms = max(delay_ms, answer.after_ms)
+            await anyio.sleep(delay_ms / 1_000)
+            delay_ms = min(delay_ms * 2, _LONGEST_DELAY_MS)
+        self._log.error("no past bars", source=request.span.source, detail=detail)
+        return None
+
+
+def _flagged(item: Bar | Rejection) -> Bar | Rejection:
+    if isinstance(item, Rejection):
+        return item
+    return msgspec.structs.replace(item, backfilled=True)

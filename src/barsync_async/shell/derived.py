@@ -1,0 +1,73 @@
+"""One source made of another's bars, as they come over one feed."""
+
+from collections.abc import Callable, Iterable, Sequence
+
+import structlog
+
+from barsync_async.aggregation.bars import BarAggregator
+from barsync_async.aggregation.outcomes import Outcome
+from barsync_async.messages import Bar
+from barsync_async.ports import Arrival, ConnectionChange
+from barsync_async.units import Instant, MonoNs, SourceId, WallMs, split_source
+
+_NEVER = Instant(MonoNs(0), WallMs(0))
+
+log = structlog.get_logger("barsync.derived")
+
+
+class Derived:
+    """Bars of ``source`` made of those of ``parts``, which ``feed`` carries.
+
+    Args:
+        feed: whose connection vouches for silent intervals.
+        source: the longer one.
+        parts: the shorter one.
+        grace_ms: how long after its end a bar waits for parts where silence holds it open.
+        heard_at: when the connection was last heard.
+    """
+
+    def __init__(
+        self,
+        feed: str,
+        source: SourceId,
+        parts: SourceId,
+        *,
+        grace_ms: int,
+        heard_at: Callable[[], WallMs | None],
+    ) -> None:
+        self.source = source
+        self._feed = feed
+        (symbol, shorter), (_, longer) = split_source(parts), split_source(source)
+        self._aggregator = BarAggregator(symbol, shorter, longer, grace_ms)
+        self._heard_at = heard_at
+        self._last = Arrival(_NEVER, feed, 0, ConnectionChange(up=False))
+        self._log = log.bind(feed=feed, source=source)
+
+    def on_arrivals(self, arrivals: Sequence[Arrival]) -> list[Arrival]:
+        """What ``arrivals`` of the parts, and changes of the connection, give."""
+        made: list[Arrival] = []
+        for arrival in arrivals:
+            if arrival.feed != self._feed:
+                continue
+            self._last = arrival
+            if isinstance(arrival.item, Bar):
+                made += self._made(self._aggregator.on_bar(arrival.item, arrival.at.wall))
+            elif isinstance(arrival.item, ConnectionChange):
+                self._aggregator.on_connection(arrival.item.up, arrival.at.wall)
+        return made
+
+    def on_clock(self, now: Instant) -> list[Arrival]:
+        """What the clock alone gives."""
+        self._last = self._last._replace(at=now)
+        return list(self._made(self._aggregator.on_clock(now.wall, self._heard_at())))
+
+    def due_at(self) -> WallMs | None:
+        """When to call :meth:`on_clock` next."""
+        return self._aggregator.due_at()
+
+    def _made(self, outcomes: Iterable[Outcome]) -> Iterable[Arrival]:
+        for outcome in outcomes:
+            if isinstance(outcome, Bar):
+                yield self._last._replace(item=outcome)
+            else:
+                self._log.warning("no bar", timestamp=outcome.timestamp, reason=outcome.reason)

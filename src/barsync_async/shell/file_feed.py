@@ -1,0 +1,138 @@
+"""Bars from files, each at its timestamp: on virtual time, as fast as they can be worked on."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from heapq import merge
+from itertools import chain, groupby
+from pathlib import Path
+
+import anyio
+import structlog
+
+from barsync_async.config import Config
+from barsync_async.messages import Bar
+from barsync_async.ports import Arrival, Clock, ConnectionChange
+from barsync_async.shell.history_reader import History, open_history
+from barsync_async.shell.producer import Producer
+from barsync_async.units import SourceId, WallMs
+from barsync_async.venues.history_format import FileFormat
+from barsync_async.venues.history_rows import HistoryItem
+
+log = structlog.get_logger("barsync.feed")
+
+
+def open_histories(config: Config) -> dict[str, list[History]]:
+    """Every file of every feed of files, by the feed's name; a relative path starts at the config
+    file's folder.
+
+    Raises:
+        HistoryError: one cannot be used.
+    """
+    folder = Path(config.origin).parent
+    return {
+        name: [
+            _opened(name, folder / file.path, SourceId(source), file.file_format())
+            for source, file in table.files.items()
+        ]
+        for name, table in config.feeds.items()
+        if table.is_of_files
+    }
+
+
+def _opened(name: str, path: Path, source: SourceId, form: FileFormat) -> History:
+    history = open_history(path, source, form)
+    survey = history.survey
+    if survey.first_rejection is not None:
+        log.warning(
+            "rows that are no bars",
+            feed=name,
+            path=str(path),
+            rows=survey.rejections,
+            first=survey.first_rejection.detail,
+        )
+    if survey.order == "mixed":
+        log.warning("sorted", feed=name, path=str(path), bars_out_of_order=survey.out_of_order)
+    return history
+
+
+class FileFeed:
+    """The bars of some files, given out when the clock shows their timestamps.
+
+    Args:
+        name: its name in the config.
+        histories: the files.
+        producers: the next stop of each source's bars.
+        events: the next stop of what is no bar.
+        clock: a virtual one that starts before the first bar; a real one would have to wait.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        histories: Sequence[History],
+        *,
+        producers: Mapping[SourceId, Producer],
+        events: Producer,
+        clock: Clock,
+    ) -> None:
+        self.name = name
+        self._histories = tuple(histories)
+        self._producers = producers
+        self._events = events
+        self._clock = clock
+        self._stopping = anyio.Event()
+        self._order = 0
+
+    async def run(self) -> None:
+        """Until every bar was handed on, or :meth:`stop`.
+
+        Raises:
+            HistoryError: a file is not what it was when it was opened.
+        """
+        await self._tell(ConnectionChange(up=True), (*self._producers.values(), self._events))
+        items = merge(*map(_dated, self._histories), key=_timestamp)
+        for timestamp, group in groupby(items, key=_timestamp):
+            await self._wait_for(timestamp)
+            if self._stopping.is_set():
+                return
+            for _, source, item in group:
+                producer = self._producers[source] if isinstance(item, Bar) else self._events
+                await self._tell(item, (producer,))
+
+    async def stop(self) -> None:
+        """Hand on no more."""
+        self._stopping.set()
+
+    def heard_at(self) -> WallMs | None:
+        """A file is never silent: what is not there did not happen."""
+        return self._clock.now().wall
+
+    async def _wait_for(self, timestamp: WallMs) -> None:
+        ahead_ms = timestamp - self._clock.now().wall
+        if ahead_ms > 0:
+            with anyio.move_on_after(ahead_ms / 1_000):
+                await self._stopping.wait()
+
+    async def _tell(
+        self, item: HistoryItem | ConnectionChange, producers: Iterable[Producer]
+    ) -> None:
+        self._order += 1
+        arrival = Arrival(self._clock.now(), self.name, self._order, item)
+        for producer in producers:
+            is_change = isinstance(item, ConnectionChange) and producer is not self._events
+            if not is_change or producer.wants_changes:
+                await producer.offer([arrival])
+
+
+_Dated = tuple[WallMs, SourceId, HistoryItem]
+
+
+def _dated(history: History) -> Iterator[_Dated]:
+    """What is no bar goes with the bar before it."""
+    timestamp = history.survey.first or WallMs(0)
+    for item in chain.from_iterable(history.chunks()):
+        timestamp = item.timestamp if isinstance(item, Bar) else timestamp
+        yield timestamp, history.source, item
+
+
+def _timestamp(dated: _Dated) -> WallMs:
+    return dated[0]

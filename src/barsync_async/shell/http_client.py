@@ -1,0 +1,73 @@
+"""REST requests, by the ``httpx`` library. TLS is verified; a proxy is used only where one is
+named.
+"""
+
+from collections.abc import Mapping
+
+import httpx
+
+from barsync_async.errors import ConnectionRefused
+from barsync_async.shell.tls import DIRECT, NO_ROUTES, Route, why_not_trusted
+from barsync_async.venues.history.exchange import HistoryRequest, HistoryResponse
+
+MAX_BODY_BYTES = 16 * 1024 * 1024
+_TIMEOUT_S = 10.0
+
+
+class HttpxClient:
+    """A pool of connections for each feed; plays the role of
+    :class:`~barsync_async.ports.HttpClient`.
+
+    Args:
+        routes: by feed; one that is not there goes out directly.
+    """
+
+    def __init__(self, routes: Mapping[str, Route] = NO_ROUTES) -> None:
+        self._routes = routes
+        self._clients: dict[str, httpx.AsyncClient] = {}
+
+    async def close(self) -> None:
+        """Close all connections."""
+        for client in self._clients.values():
+            await client.aclose()
+        self._clients.clear()
+
+    async def get(self, feed: str, request: HistoryRequest) -> HistoryResponse:
+        """The answer to ``request``, whatever its status. Safe to cancel.
+
+        Raises:
+            ConnectionRefused: there is none, or it is too long.
+        """
+        body = bytearray()
+        try:
+            async with self._client(feed).stream(
+                "GET", request.url, params=dict(request.params), headers=dict(request.headers)
+            ) as response:
+                async for chunk in response.aiter_bytes():
+                    body += chunk
+                    if len(body) > MAX_BODY_BYTES:
+                        detail = f"{request.url} sends more than {MAX_BODY_BYTES} bytes"
+                        raise ConnectionRefused(feed, detail)
+        except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
+            raise ConnectionRefused(feed, f"cannot get {request.url}: {_why(error)}") from None
+        headers = {name.lower(): value for name, value in response.headers.items()}
+        return HistoryResponse(response.status_code, headers, bytes(body))
+
+    def _client(self, feed: str) -> httpx.AsyncClient:
+        if feed not in self._clients:
+            route = self._routes.get(feed, DIRECT)
+            self._clients[feed] = httpx.AsyncClient(
+                verify=route.context(), proxy=route.proxy, timeout=_TIMEOUT_S, trust_env=False
+            )
+        return self._clients[feed]
+
+
+def _why(error: BaseException) -> str:
+    if type(error) is ValueError:  # of a header that cannot be sent, and it may be a key
+        return "the request cannot be sent"
+    cause: BaseException | None = error
+    while cause is not None:
+        if (wrong := why_not_trusted(cause)) is not None:
+            return wrong
+        cause = cause.__cause__ or cause.__context__
+    return str(error) or type(error).__name__

@@ -1,0 +1,97 @@
+"""Which past bars of a feed's sources are wanted, and their way here."""
+
+from collections.abc import Mapping, Sequence
+
+import anyio
+import structlog
+
+from barsync_async.messages import Bar
+from barsync_async.ports import Clock
+from barsync_async.shell.backfill import Backfill, HandOn
+from barsync_async.shell.producer import Producer
+from barsync_async.units import TIMEFRAMES, SourceId, WallMs, split_source
+from barsync_async.venues.history.exchange import Span
+from barsync_async.venues.outcomes import Rejection
+
+_WITHIN_S = 60.0
+_LOOKS, _LOOK_AGAIN_S = 2, 2.0
+_MOST_MISSED = 1_000  # bars of a source, after a long outage
+
+log = structlog.get_logger("barsync.backfill")
+
+
+class PastBars:
+    """What the history of one feed's venue has for it.
+
+    Args:
+        feed: its name, for the log.
+        producers: where each source's bars go; they know the newest of each.
+        backfill: asks the venue.
+        clock: says what is past.
+        settle_ms: how long after its end a bar may change at the venue.
+    """
+
+    def __init__(
+        self,
+        feed: str,
+        producers: Mapping[SourceId, Producer],
+        backfill: Backfill,
+        *,
+        clock: Clock,
+        settle_ms: int,
+    ) -> None:
+        self._producers = producers
+        self._backfill = backfill
+        self._clock = clock
+        self._settle_ms = settle_ms
+        self._log = log.bind(feed=feed)
+
+    async def last(self, bars: int) -> Sequence[Bar | Rejection]:
+        """The last ``bars`` of the shortest source, and of each longer one those of the same time
+        and at least the last; what cannot be got within a minute is left out. Safe to cancel.
+        """
+        found: list[Bar | Rejection] = []
+
+        async def keep(items: Sequence[Bar | Rejection]) -> None:
+            found.extend(items)
+
+        shortest = min(_length_ms(source) for source in self._producers)
+        start = WallMs(self._now() - bars * shortest)
+        with anyio.move_on_after(_WITHIN_S) as scope:
+            await self._backfill.fetch(self._spans(start), keep)
+        if scope.cancelled_caught:
+            self._log.warning("past bars took too long", bars=len(found))
+        return found
+
+    async def hand_on_missed(self, hand_on: HandOn) -> None:
+        """What is newer than the newest bar of each source, at most a thousand bars of each. The
+        venue may show a bar only some time after its end, so what is not there is asked for twice.
+        """
+        for _ in range(_LOOKS):
+            await self._backfill.fetch(self._spans(None), hand_on)
+            if not self._spans(None):
+                return
+            await anyio.sleep(_LOOK_AGAIN_S)
+
+    def _spans(self, start: WallMs | None) -> list[Span]:
+        now = self._now()
+        return [span for each in self._producers if (span := self._span(each, now, start))]
+
+    def _span(self, source: SourceId, now: WallMs, start: WallMs | None) -> Span | None:
+        length_ms = _length_ms(source)
+        until = WallMs(TIMEFRAMES[split_source(source)[1]].next_close(now) - length_ms)
+        newest = self._producers[source].newest
+        if start is not None:
+            after = min(start, until - length_ms)
+        elif newest is None:
+            after = until - length_ms
+        else:
+            after = max(newest, until - _MOST_MISSED * length_ms)
+        return Span(source, WallMs(after), until) if after < until else None
+
+    def _now(self) -> WallMs:
+        return WallMs(self._clock.now().wall - self._settle_ms)
+
+
+def _length_ms(source: SourceId) -> int:
+    return TIMEFRAMES[split_source(source)[1]].length_ms

@@ -1,0 +1,120 @@
+"""Rows of a history file to bars: rows in, ``Bar | Rejection`` out. It opens no file.
+
+Whatever stands in a row, it becomes a bar that closes on its timeframe's grid or a rejection that
+names the line and shows its beginning; never an exception.
+"""
+
+from collections.abc import Sequence
+
+from barsync_async.messages import EXCERPT_BYTES, Bar, excerpt, flaw
+from barsync_async.units import MAX_WALL_MS, TIMEFRAMES, SourceId, WallMs, split_source
+from barsync_async.venues.history_cells import (
+    MALFORMED,
+    OFF_GRID,
+    Cell,
+    Unreadable,
+    moments,
+    number,
+    shown,
+)
+from barsync_async.venues.history_format import Column, FileFormat
+from barsync_async.venues.outcomes import Rejection
+
+HistoryItem = Bar | Rejection
+
+_NAMES = ("open", "high", "low", "close", "volume")
+_SHOWN_NAMES = 20
+
+
+class HistoryRows:
+    """Makes bars of ``source`` out of the rows of one file.
+
+    Args:
+        source: whose bars the file holds.
+        form: how its rows are to be understood.
+        names: of its columns, in their order; None where it has no header.
+
+    Raises:
+        ValueError: a column that ``form`` names is not there, or is there twice.
+    """
+
+    def __init__(self, source: SourceId, form: FileFormat, names: Sequence[str] | None) -> None:
+        self._symbol, self._timeframe = split_source(source)
+        self._length = TIMEFRAMES[self._timeframe]
+        self._to_close = self._length.length_ms if form.label == "open" else 0
+        self._scale = form.price_scale
+        self._moment = moments(form)
+        self._times = [place_of(each, names) for each in form.columns.times]
+        self._values = [place_of(each, names) for each in form.columns.values]
+        self._width = max(self.places) + 1
+
+    @property
+    def places(self) -> Sequence[int]:
+        """The places of the columns that are read."""
+        return (*self._times, *self._values)
+
+    def item(self, cells: Sequence[Cell], where: str) -> HistoryItem:
+        """The bar in ``cells``, or why there is none; ``where`` is e.g. ``line 7``."""
+        try:
+            return self._bar(cells)
+        except Unreadable as error:
+            return rejection(error.reason, where, error.why, cells)
+
+    def _bar(self, cells: Sequence[Cell]) -> Bar:
+        if len(cells) < self._width:
+            raise Unreadable(MALFORMED, f"{len(cells)} columns, {self._width} are needed")
+        timestamp = self._timestamp(cells)
+        numbers = [
+            number(name, cells[place], 1 if name == "volume" else self._scale)
+            for name, place in zip(_NAMES, self._values, strict=False)
+        ]
+        opened, high, low, close, *rest = numbers
+        volume = rest[0] if rest else 0.0
+        bar = Bar(self._symbol, self._timeframe, timestamp, opened, high, low, close, volume)
+        wrong = flaw(bar)
+        if wrong is not None:
+            raise Unreadable("invalid", wrong)
+        return bar
+
+    def _timestamp(self, cells: Sequence[Cell]) -> WallMs:
+        if len(self._times) == 1:
+            cell = cells[self._times[0]]
+        else:
+            cell = " ".join(str(cells[place]).strip() for place in self._times)
+        timestamp = self._moment(cell) + self._to_close
+        if not 0 <= timestamp <= MAX_WALL_MS:
+            raise Unreadable("invalid", f"time {shown(cell)} is not in the years 1970 to 9999")
+        if not self._length.closes_at(timestamp):
+            raise Unreadable(OFF_GRID, f"no bar of {self._timeframe} closes at {timestamp}")
+        return WallMs(timestamp)
+
+
+def rejection(reason: str, where: str, why: str, cells: Sequence[Cell]) -> Rejection:
+    """What is said of a row that is no bar."""
+    row = ",".join("" if cell is None else str(cell) for cell in cells[:_SHOWN_NAMES])
+    return Rejection(reason, f"{where}: {why}: {excerpt(row)}"[:EXCERPT_BYTES])
+
+
+def place_of(column: Column, names: Sequence[str] | None) -> int:
+    """Where ``column`` stands. Upper and lower case are one where only one name fits.
+
+    Raises:
+        ValueError: it is not there, or is there twice.
+    """
+    if isinstance(column, int):
+        if names is not None and column >= len(names):
+            raise ValueError(f"no column {column}, counted from 0; {_known(names)}")
+        return column
+    known = [name.strip() for name in names or ()]
+    found = [place for place, name in enumerate(known) if name == column]
+    if not found:
+        alike = column.casefold()
+        found = [place for place, name in enumerate(known) if name.casefold() == alike]
+    if len(found) != 1:
+        what = "no column" if not found else f"{len(found)} columns"
+        raise ValueError(f"{what} {column!r}; {_known(known)}")
+    return found[0]
+
+
+def _known(names: Sequence[str]) -> str:
+    return f"there are {excerpt(', '.join(names[:_SHOWN_NAMES]))[:EXCERPT_BYTES]}"
