@@ -101,10 +101,13 @@ def test_a_subscription_message_is_the_whole_current_set_and_confirms_what_is_ne
     assert one.unacknowledged() == []
 
 
-def test_what_the_current_set_lacks_is_not_confirmed() -> None:
+def test_what_the_current_set_lacks_was_not_taken() -> None:
     one = subscribed("SPY_1m", "GONE_1m")
-    assert one.receive(subscription("SPY")) == [Acknowledged(("SPY_1m",))]  # type: ignore[arg-type]
-    assert one.unacknowledged() == ["GONE_1m"]
+    acknowledged, refusal = one.receive(subscription("SPY"))
+    assert acknowledged == Acknowledged((SourceId("SPY_1m"),))
+    assert isinstance(refusal, Refusal)
+    assert (refusal.sources, refusal.final) == (("GONE_1m",), True)
+    assert one.unacknowledged() == []
 
 
 def test_a_bar_is_labelled_with_the_end_of_its_minute() -> None:

@@ -21,13 +21,13 @@ def test_one_request_is_under_way_at_a_time() -> None:
     assert one.pending == [C]
 
 
-def test_a_request_that_was_answered_leaves_what_it_did_not_confirm_pending() -> None:
+def test_a_request_can_be_given_up_without_the_others() -> None:
     one = Subscriptions([(A, B), (C,)])
     one.next_request()
     one.confirm([A])
-    one.end_request()
+    assert one.give_up_request() == (B,)
     assert one.next_request() == (C,)
-    assert one.pending == [B, C]
+    assert one.pending == [C]
 
 
 def test_what_was_confirmed_by_a_late_answer_is_not_asked_for_again() -> None:

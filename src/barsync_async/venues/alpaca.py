@@ -189,9 +189,11 @@ class AlpacaSession:
 
     def _subscribed(self, symbols: Sequence[str]) -> Sequence[Received]:
         ours = [self._sources[symbol] for symbol in symbols if symbol in self._sources]
-        confirmed = self._subscriptions.confirm(ours)
-        self._subscriptions.end_request()
-        return (Acknowledged(confirmed), *self._ask())
+        items: list[Received] = [Acknowledged(self._subscriptions.confirm(ours))]
+        lacking = self._subscriptions.give_up_request()
+        if lacking:
+            items.append(Refusal(lacking, "not among the venue's subscriptions", final=True))
+        return [*items, *self._ask()]
 
     def _error(self, error: _Error) -> Sequence[Received]:
         if error.code == _ALREADY_AUTHENTICATED:

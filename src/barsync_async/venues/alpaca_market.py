@@ -8,11 +8,10 @@ import msgspec
 
 from barsync_async.venues.facts import VenueFacts
 from barsync_async.venues.options import VenueOptions
+from barsync_async.venues.pairs import split_pair
 
 _STOCK = re.compile(r"[A-Z0-9.]{1,24}")
 _CURRENCY = re.compile(r"[A-Z0-9]{1,24}")
-_QUOTES = ("USDT", "USDC", "USDG", "USD", "EUR", "BTC", "ETH")
-"""What crypto is priced in there; a longer name before the one that it ends with."""
 
 
 class AlpacaMarket(msgspec.Struct, frozen=True, kw_only=True):
@@ -58,19 +57,10 @@ def _stock(symbol: str) -> str | None:
 
 def _pair(symbol: str) -> str | None:
     """``BTC-USD`` and ``btcusd`` -> ``BTC/USD``."""
-    base, quote = _parts(symbol.upper())
-    return f"{base}/{quote}" if _CURRENCY.fullmatch(base) and _CURRENCY.fullmatch(quote) else None
-
-
-def _parts(pair: str) -> tuple[str, str]:
-    for separator in "/-":
-        base, found, quote = pair.partition(separator)
-        if found:
-            return base, quote
-    for quote in _QUOTES:
-        if pair.endswith(quote):
-            return pair.removesuffix(quote), quote
-    return pair, ""
+    currencies = split_pair(symbol.upper()) or ()
+    if not currencies or not all(map(_CURRENCY.fullmatch, currencies)):
+        return None
+    return "/".join(currencies)
 
 
 _LATER = "once, half a minute later, where trades were reported late"

@@ -50,10 +50,6 @@ class Subscriptions:
         self._asked = self._still_pending(self._asked)
         return confirmed
 
-    def end_request(self) -> None:
-        """The venue has answered the request that is under way, whatever it confirmed."""
-        self._asked = ()
-
     def narrow(self) -> Request:
         """The request that is under way was refused: the source to blame, which is now settled.
         Empty where it may be any of several; these come again as requests, in halves.
@@ -67,7 +63,7 @@ class Subscriptions:
         return ()
 
     def give_up_request(self) -> Request:
-        """All of the request that is under way is refused."""
+        """What is left of the request that is under way is refused."""
         asked, self._asked = self._asked, ()
         self._settle(asked)
         return asked

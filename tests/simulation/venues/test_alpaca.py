@@ -415,7 +415,6 @@ def test_rest_asks_who_one_is() -> None:
         "symbols=SPY&timeframe=1Min&page_token=x",
         "symbols=SPY&timeframe=1Min&page_token=%FF%FF",
         "symbols=SPY&timeframe=1Min&feed=x",
-        "&".join(["a=b"] * 50),
     ],
 )
 def test_a_wrong_question_is_answered_with_400(query: str) -> None:

@@ -360,7 +360,6 @@ def test_rest_asks_who_one_is() -> None:
         ("cursor=x", REST),
         ("cursor=gICA", REST),
         ("", REST.replace("minute", "fortnight")),
-        ("&".join(["a=b"] * 50), REST),
     ],
 )
 def test_a_wrong_question_is_answered_with_400(query: str, path: str) -> None:

@@ -140,18 +140,20 @@ def test_one_broken_row_does_not_take_the_others_with_it() -> None:
 
 def test_too_many_requests_are_waited_for() -> None:
     error = {"status": "ERROR", "error": "You've exceeded the maximum requests per minute."}
-    detail = "status 429: ERROR: You've exceeded the maximum requests per minute."
-    assert answered(error, 429) == HistoryDelay(60_000, detail)
-    assert answered(error, 429, retry_after="12") == HistoryDelay(12_000, detail)
-    assert answered(b"", 503) == HistoryDelay(5_000, "status 503: ")
+    answer = answered(error, 429, retry_after="12")
+    assert isinstance(answer, HistoryDelay)
+    assert answer.after_ms == 12_000
+    assert "exceeded the maximum requests" in answer.detail
+    for status in (429, 418, 500, 503):
+        assert isinstance(answered(b"", status), HistoryDelay)
 
 
 @pytest.mark.parametrize("status", [400, 401, 403, 404])
 def test_what_the_plan_does_not_have_is_refused_for_good(status: int) -> None:
     error = {"status": "NOT_AUTHORIZED", "message": "You are not entitled to this data."}
-    assert answered(error, status) == HistoryRefusal(
-        f"status {status}: NOT_AUTHORIZED: You are not entitled to this data."
-    )
+    answer = answered(error, status)
+    assert isinstance(answer, HistoryRefusal)
+    assert "You are not entitled" in answer.detail
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 import msgspec
 
 from barsync_async.simulation.roles import Quote
+from barsync_async.simulation.venues.wire import pair_of
 from barsync_async.units import TIMEFRAMES
 
 KEY = SECRET = "test"  # noqa: S105 - of the simulated venue, which knows nobody else
@@ -15,7 +16,6 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _COMMON = ("trades", "quotes", "bars", "updatedBars", "dailyBars")
 _STOCK = re.compile(r"[A-Z][A-Z0-9.]{0,23}")
 _PAIR = re.compile(r"[A-Z0-9]{1,24}/[A-Z0-9]{1,24}")
-_JOINED_PAIR = re.compile(r"([A-Z0-9]+?)(USDT|USDC|USD|BTC)")
 
 
 class AlpacaRules(msgspec.Struct, frozen=True, kw_only=True):
@@ -72,9 +72,7 @@ def moment(ms: int) -> str:
 
 
 def _pair(symbol: str) -> str:
-    name = symbol.upper().replace("-", "/")
-    joined = _JOINED_PAIR.fullmatch(name)
-    return "/".join(joined.groups()) if joined else name
+    return "/".join(pair_of(symbol.upper()))
 
 
 STOCK_RULES = AlpacaRules(

@@ -10,7 +10,6 @@ from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from urllib.parse import parse_qsl, urlsplit
 
 import msgspec
 
@@ -23,6 +22,7 @@ from barsync_async.simulation.venues.alpaca_bars import (
     bar_fields,
     opened,
 )
+from barsync_async.simulation.venues.wire import path_and_query
 from barsync_async.units import Instant, SourceId
 
 REQUESTS_PER_MINUTE = 200
@@ -54,13 +54,13 @@ class AlpacaRest:
 
     def get(self, target: str, headers: Mapping[str, str], now: Instant) -> HttpAnswer | None:
         """One page; None where ``target`` is another path."""
-        path, _, query = target.partition("?")
+        path, fields = path_and_query(target)
         if path not in self._rules.rest:
             return None
         try:
             self._check_who(headers)
             self._check_rate(now)
-            return _answer(200, self._page(_fields(query)))
+            return _answer(200, self._page(fields))
         except _Bad as bad:
             return _answer(bad.status, {"message": bad.message})
 
@@ -115,13 +115,6 @@ class AlpacaRest:
                 told = quote.candle.trades or self._rules.tells_empty_bars
                 if told and start <= opened(quote) and (end is None or opened(quote) <= end):
                     yield symbol, quote
-
-
-def _fields(query: str) -> Mapping[str, str]:
-    try:
-        return dict(parse_qsl(urlsplit(f"?{query}").query, max_num_fields=30))
-    except ValueError:
-        raise _Bad("invalid query") from None
 
 
 def _bound(name: str, fields: Mapping[str, str]) -> int:

@@ -10,11 +10,12 @@ import re
 from collections import deque
 from collections.abc import Iterator, Mapping
 from typing import Any
-from urllib.parse import parse_qsl, unquote
+from urllib.parse import unquote
 
 import msgspec
 
 from barsync_async.simulation.roles import HttpAnswer, Quote, Shelf
+from barsync_async.simulation.venues.wire import path_and_query
 from barsync_async.units import TIMEFRAMES, Instant, SourceId
 
 KEY = "test"
@@ -53,12 +54,11 @@ class PolygonRest:
 
     def get(self, target: str, headers: Mapping[str, str], now: Instant) -> HttpAnswer | None:
         """One page; None where ``target`` is another path."""
-        path, _, query = target.partition("?")
+        path, fields = path_and_query(target)
         asked = _PATH.fullmatch(path)
         if asked is None:
             return None
         try:
-            fields = _fields(query)
             _check_key(headers, fields)
             self._check_rate(now)
             page = self._page(asked, fields, headers.get("host", "localhost"))
@@ -111,13 +111,6 @@ class PolygonRest:
             yield running
 
 
-def _fields(query: str) -> Mapping[str, str]:
-    try:
-        return dict(parse_qsl(query, max_num_fields=30))
-    except ValueError:
-        raise _Bad(400, "The query cannot be read.") from None
-
-
 def _check_key(headers: Mapping[str, str], fields: Mapping[str, str]) -> None:
     key = headers.get("authorization", "").removeprefix("Bearer ") or fields.get("apiKey", "")
     if not key:
@@ -144,9 +137,10 @@ def _cursor(fields: Mapping[str, str]) -> str:
 
 def _of_cursor(fields: Mapping[str, str]) -> Mapping[str, str]:
     try:
-        return _fields(base64.urlsafe_b64decode(fields["cursor"].encode()).decode())
+        query = base64.urlsafe_b64decode(fields["cursor"].encode()).decode()
     except (binascii.Error, UnicodeError):
         raise _Bad(400, "The cursor cannot be read.") from None
+    return path_and_query(f"?{query}")[1]
 
 
 def _opened(quote: Quote) -> int:

@@ -16,20 +16,13 @@ from barsync_async.venues.alpaca_market import STOCKS, AlpacaMarket
 from barsync_async.venues.fields import rejection, rfc3339_ms
 from barsync_async.venues.history.exchange import (
     HistoryAnswer,
-    HistoryDelay,
     HistoryPage,
     HistoryRequest,
     HistoryResponse,
     Span,
 )
-from barsync_async.venues.history.responses import (
-    MINUTE_MS,
-    OK,
-    bar_within,
-    failure,
-    first_open_ms,
-    last_open_ms,
-)
+from barsync_async.venues.history.http_failure import disorder, http_failure
+from barsync_async.venues.history.within import bar_within, first_open_ms, last_open_ms
 from barsync_async.venues.options import Credentials, VenueOptions
 from barsync_async.venues.outcomes import Rejection
 
@@ -61,14 +54,9 @@ class _RawPage(msgspec.Struct):
     next_page_token: str | None = None
 
 
-class _Error(msgspec.Struct):
-    message: str
-
-
 _page = msgspec.json.Decoder(_Page, strict=False)
 _raw_page = msgspec.json.Decoder(_RawPage)
 _row = msgspec.json.Decoder(_Row, strict=False)
-_error = msgspec.json.Decoder(_Error)
 
 
 class AlpacaHistory:
@@ -100,13 +88,13 @@ class AlpacaHistory:
 
     def receive(self, request: HistoryRequest, response: HistoryResponse) -> HistoryAnswer:
         """The page, or why there is none."""
-        if response.status != OK:
-            return failure(response, _message(response.body))
+        failure = http_failure(response)
+        if failure is not None:
+            return failure
         try:
             rows, token = _rows(response.body)
         except (*_FAULTS, ValueError) as error:
-            detail = f"no page of bars: {error}: {excerpt(response.body)}"
-            return HistoryDelay(MINUTE_MS, excerpt(detail))
+            return disorder(excerpt(f"no page of bars: {error}: {excerpt(response.body)}"))
         items = tuple(_items(rows, request.span))
         return HistoryPage(items, _following(request, token))
 
@@ -151,13 +139,6 @@ def _item(row: _Row, span: Span) -> Bar | Rejection | None:
     except ValueError as error:
         return Rejection("malformed", excerpt(f"t: {error}"))
     return bar_within(span, opens, (row.o, row.h, row.l, row.c, row.v))
-
-
-def _message(body: bytes) -> str:
-    try:
-        return _error.decode(body[:_MAX_BODY_BYTES]).message
-    except _FAULTS:
-        return excerpt(body)
 
 
 def _moment(ms: int) -> str:

@@ -17,20 +17,13 @@ from barsync_async.units import split_source
 from barsync_async.venues.fields import Timestamp, rejection
 from barsync_async.venues.history.exchange import (
     HistoryAnswer,
-    HistoryDelay,
     HistoryPage,
     HistoryRequest,
     HistoryResponse,
     Span,
 )
-from barsync_async.venues.history.responses import (
-    MINUTE_MS,
-    OK,
-    bar_within,
-    failure,
-    first_open_ms,
-    last_open_ms,
-)
+from barsync_async.venues.history.http_failure import disorder, http_failure
+from barsync_async.venues.history.within import bar_within, first_open_ms, last_open_ms
 from barsync_async.venues.options import Credentials, VenueOptions
 from barsync_async.venues.outcomes import Rejection
 
@@ -73,16 +66,9 @@ class _RawPage(msgspec.Struct):
     next_url: str | None = None
 
 
-class _Error(msgspec.Struct):
-    status: str = ""
-    error: str = ""
-    message: str = ""
-
-
 _page = msgspec.json.Decoder(_Page, strict=False)
 _raw_page = msgspec.json.Decoder(_RawPage)
 _row = msgspec.json.Decoder(_Row, strict=False)
-_error = msgspec.json.Decoder(_Error)
 
 
 class PolygonHistory:
@@ -103,14 +89,14 @@ class PolygonHistory:
 
     def receive(self, request: HistoryRequest, response: HistoryResponse) -> HistoryAnswer:
         """The page, or why there is none."""
-        if response.status != OK:
-            return failure(response, _message(response.body))
+        failure = http_failure(response)
+        if failure is not None:
+            return failure
         try:
             rows, next_url = _rows(response.body)
             following = _following(request, next_url)
         except (*_FAULTS, ValueError) as error:
-            detail = f"no page of bars: {error}: {excerpt(response.body)}"
-            return HistoryDelay(MINUTE_MS, excerpt(detail))
+            return disorder(excerpt(f"no page of bars: {error}: {excerpt(response.body)}"))
         return HistoryPage(tuple(_items(rows, request.span)), following)
 
 
@@ -155,11 +141,3 @@ def _items(rows: list[_Row | Rejection], span: Span) -> Iterator[Bar | Rejection
         item = bar_within(span, row.t, (row.o, row.h, row.l, row.c, row.v))
         if item is not None:
             yield item
-
-
-def _message(body: bytes) -> str:
-    try:
-        told = _error.decode(body[:_MAX_BODY_BYTES])
-    except _FAULTS:
-        return excerpt(body)
-    return f"{told.status}: {told.error or told.message}"
