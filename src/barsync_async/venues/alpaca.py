@@ -189,7 +189,8 @@ class AlpacaSession:
 
     def _subscribed(self, symbols: Sequence[str]) -> Sequence[Received]:
         ours = [self._sources[symbol] for symbol in symbols if symbol in self._sources]
-        items: list[Received] = [Acknowledged(self._subscriptions.confirm(ours))]
+        confirmed = self._subscriptions.confirm(ours)
+        items: list[Received] = [Acknowledged(confirmed)] if confirmed else []
         lacking = self._subscriptions.give_up_request()
         if lacking:
             items.append(Refusal(lacking, "not among the venue's subscriptions", final=True))

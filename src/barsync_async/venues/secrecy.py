@@ -22,7 +22,8 @@ def missing_credentials(title: str, needed: Sequence[str], options: VenueOptions
         return None
     files = " and ".join(f"{name}_file" for name in needed)
     variables = " and ".join(f"BARSYNC_FEEDS__<FEED>__{name.upper()}" for name in needed)
-    return f"{title} needs a {' and a '.join(needed)}: {files} in the feed's table, or {variables}"
+    wanted = f"needs a {' and a '.join(needed)}"
+    return f"{title}: {wanted}, by {files} in the feed's table or {variables} in the environment"
 
 
 def hidden(text: str, credentials: Credentials) -> str:

@@ -326,6 +326,15 @@ def test_of_a_refused_request_all_but_the_impossible_symbol_are_served() -> None
     assert {item.symbol for item in one.heard if isinstance(item, Bar)} == {"SPY", "QQQ"}
 
 
+def test_hundreds_of_symbols_are_subscribed_a_hundred_at_a_time() -> None:
+    sources = [f"S{number}_1m" for number in range(250)]
+    venue = open_venue("alpaca", sources)
+    one = client(venue, "alpaca", sources, IEX)
+    confirmed = [item.sources for item in one.heard if isinstance(item, Acknowledged)]
+    assert [len(each) for each in confirmed] == [100, 100, 50]
+    assert one.session.unacknowledged() == []
+
+
 def test_wrong_credentials_are_told_and_the_connection_ends() -> None:
     venue = open_venue("alpaca", SOURCES)
     options = VenueOptions(credentials=Credentials("wrong", "wrong"))
