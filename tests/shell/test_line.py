@@ -37,6 +37,8 @@ class ChattySession:
             case "subscribed":
                 self._open = []
                 return (Acknowledged((SourceId("SPY_1m"),)),)
+            case "busy":
+                return (Refusal((), "too many connections", final=False),)
             case "go away":
                 return (Refusal((), "no such key", final=True),)
         return ()
@@ -202,3 +204,14 @@ async def test_a_connection_with_a_silent_source_is_replaced() -> None:
             ["QQQ_1m"]
         ]
         assert len(bench.venue.lines) == 2
+
+
+async def test_a_venue_that_complains_and_answers_nothing_is_left_for_another_try() -> None:
+    async with running(["SPY_1m"], start=False) as bench:
+        chatty(bench)
+        await settled()
+        bench.line.deliver("busy")
+        await asyncio.sleep(9)
+        assert len(bench.venue.called) == 1
+        await asyncio.sleep(2)
+        assert len(bench.venue.called) == 2

@@ -8,7 +8,7 @@ import anyio
 import structlog
 from anyio.abc import TaskGroup
 
-from barsync_async.errors import SubscriptionRefused
+from barsync_async.errors import ConnectionRefused, SubscriptionRefused
 from barsync_async.messages import Bar
 from barsync_async.ports import (
     Arrival,
@@ -269,8 +269,14 @@ class Feed:
             raise line.error
 
     async def on_unanswered(self, line: Line) -> None:
-        """Not every subscription was answered."""
+        """Not every subscription was answered.
+
+        Raises:
+            ConnectionRefused: none was, and the venue has said what it has against us.
+        """
         silent = line.session.unacknowledged()
+        if line.complaint is not None and len(silent) == len(self._sources):
+            raise ConnectionRefused(self.name, line.complaint)
         self._log.warning("the venue did not answer the subscription", sources=silent)
 
     async def on_end(self, line: Line, ended_at: Instant) -> None:
@@ -330,8 +336,9 @@ class Feed:
                 self._log.info("subscribed", sources=sources)
             case Refusal(sources, detail, final):
                 self._log.error("refused by the venue", sources=sources, detail=detail, final=final)
-                if line is not None and final and not sources:
-                    line.error = SubscriptionRefused(self.name, detail)
+                if line is not None and not sources:
+                    line.complaint = detail
+                    line.error = SubscriptionRefused(self.name, detail) if final else line.error
             case GoingAway(detail):
                 self._log.warning("the venue is going away", detail=detail)
                 if line is not None:
