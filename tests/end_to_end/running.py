@@ -115,6 +115,18 @@ async def barsync(
             await process.wait()
 
 
+def toml(document: Mapping[str, Any]) -> str:
+    """``document`` as TOML, each of its tables on one line."""
+    return "\n".join(f"{json.dumps(key)} = {_inline(value)}" for key, value in document.items())
+
+
+def _inline(value: Any) -> str:
+    if isinstance(value, Mapping):
+        inner = ", ".join(f"{json.dumps(key)} = {_inline(each)}" for key, each in value.items())
+        return f"{{ {inner} }}"
+    return json.dumps(value)
+
+
 def write_config(
     folder: Path,
     url: str,

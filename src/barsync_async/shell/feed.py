@@ -230,7 +230,7 @@ class Feed:
             tasks.start_soon(end_with_line)
             with anyio.move_on_after(_CATCH_UP_WITHIN_S):
                 await line.ready.wait()
-                await self.past.hand_on_missed(self.hand_on)
+                await self.past.make_up(self.hand_on)
             await self._tell(CaughtUp(), self._clock.now())
             tasks.cancel_scope.cancel()
 
@@ -242,7 +242,8 @@ class Feed:
         others = any(each.is_up for each in self._lines if each is not line)
         catches_up = self.past is not None and not others
         await self._tell(ConnectionChange(up=True, catching_up=catches_up), self._clock.now())
-        if catches_up:
+        if self.past is not None and catches_up:
+            self.past.begin()
             self._tasks.start_soon(self._catch_up, line, name=f"catching up {self.name}")
 
     async def on_ready(self, line: Line) -> None:

@@ -82,7 +82,14 @@ class SimulatedVenue:
         return self._shelf.of(source)
 
     def running(self, source: SourceId) -> Quote | None:
-        """The bar of ``source`` that is under way; None while it has no trade."""
+        """The bar of ``source`` that is under way; None while it has no trade. A bar of a paced
+        market whose end the wall clock has long shown cannot be called that.
+        """
+        quote = self._under_way(source)
+        past = quote is None or quote.bar.timestamp <= self._timeline.wall_ms(self._now_ns)
+        return None if past else quote
+
+    def _under_way(self, source: SourceId) -> Quote | None:
         if self._next_close is None:
             return None
         past = self._now_ns - self._opened_ns
@@ -226,7 +233,7 @@ class SimulatedVenue:
             return
         for source in self._sources:
             if self._schedule.is_quiet(source, now.mono):
-                quote = self.running(source)
+                quote = self._under_way(source)
                 if quote is not None:
                     yield from self._sends(quote, now)
 
