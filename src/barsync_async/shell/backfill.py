@@ -102,7 +102,7 @@ class Backfill:
     async def _page(self, request: HistoryRequest) -> HistoryPage | None:
         """The answer to one request, asked again where that may help; None where it cannot."""
         delay_ms, detail = _FIRST_DELAY_MS, ""
-        for _ in range(_MOST_TRIES):
+        for tries_left in reversed(range(_MOST_TRIES)):
             await self._pace.turn()
             try:
                 response = await self._http.get(self._feed, request)
@@ -116,7 +116,8 @@ class Backfill:
                 if isinstance(answer, HistoryRefusal) or answer.after_ms > _LONGEST_DELAY_MS:
                     break
                 delay_ms = max(delay_ms, answer.after_ms)
-            await anyio.sleep(delay_ms / 1_000)
+            if tries_left:
+                await anyio.sleep(delay_ms / 1_000)
             delay_ms = min(delay_ms * 2, _LONGEST_DELAY_MS)
         self._log.error("no past bars", source=request.span.source, detail=detail)
         return None
