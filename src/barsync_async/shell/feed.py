@@ -220,6 +220,8 @@ class Feed:
         self._log.info("connected", url=line.session.url, sources=len(self._sources))
         others = any(each.is_up for each in self._lines if each is not line)
         catches_up = self.past is not None and not others
+        if self.past is not None and not others:
+            self.past.note_outage()
         await self._tell(ConnectionChange(up=True, catching_up=catches_up), self._clock.now())
         if catches_up:
             self._tasks.start_soon(self._catch_up, line, name=f"catching up {self.name}")

@@ -44,7 +44,15 @@ class PastBars:
         self._backfill = backfill
         self._clock = clock
         self._settle_ms = settle_ms
+        self._known: dict[SourceId, WallMs | None] = {}
         self._log = log.bind(feed=feed)
+
+    def note_outage(self) -> None:
+        """A connection opened where there was none: from the newest bar of now on, bars may have
+        been missed, whatever the venue tells of its own accord before its history answers. A
+        snapshot of the last few is newer than what is missed and must not hide it.
+        """
+        self._known = {source: each.newest for source, each in self._producers.items()}
 
     async def last(self, bars: int) -> Sequence[Bar | Rejection]:
         """The last ``bars`` of the shortest source, and of each longer one those of the same time
@@ -58,35 +66,46 @@ class PastBars:
         shortest = min(_length_ms(source) for source in self._producers)
         start = WallMs(self._now() - bars * shortest)
         with anyio.move_on_after(_WITHIN_S) as scope:
-            await self._backfill.fetch(self._spans(start), keep)
+            await self._backfill.fetch(self._spans({}, start), keep)
         if scope.cancelled_caught:
             self._log.warning("past bars took too long", bars=len(found))
         return found
 
     async def hand_on_missed(self, hand_on: HandOn) -> None:
-        """What is newer than the newest bar of each source, at most a thousand bars of each. The
-        venue may show a bar only some time after its end, so what is not there is asked for twice.
+        """What is newer than each source's newest bar at :meth:`note_outage`, at most a thousand
+        bars of each. The venue may show a bar only some time after its end, so what is not there is
+        asked for twice.
         """
+        known = dict(self._known)
+
+        async def keep(items: Sequence[Bar | Rejection]) -> None:
+            for item in items:
+                if isinstance(item, Bar):
+                    known[item.source] = max(known[item.source] or item.timestamp, item.timestamp)
+            await hand_on(items)
+
         for _ in range(_LOOKS):
-            await self._backfill.fetch(self._spans(None), hand_on)
-            if not self._spans(None):
+            await self._backfill.fetch(self._spans(known), keep)
+            if not self._spans(known):
                 return
             await anyio.sleep(_LOOK_AGAIN_S)
 
-    def _spans(self, start: WallMs | None) -> list[Span]:
-        now = self._now()
-        return [span for each in self._producers if (span := self._span(each, now, start))]
+    def _spans(
+        self, known: Mapping[SourceId, WallMs | None], start: WallMs | None = None
+    ) -> list[Span]:
+        """What lies behind ``start``, and at least the last bar; or behind what is ``known``."""
+        spans = [self._span(each, known.get(each), start) for each in self._producers]
+        return [span for span in spans if span is not None]
 
-    def _span(self, source: SourceId, now: WallMs, start: WallMs | None) -> Span | None:
+    def _span(self, source: SourceId, known: WallMs | None, start: WallMs | None) -> Span | None:
         length_ms = _length_ms(source)
-        until = WallMs(TIMEFRAMES[split_source(source)[1]].next_close(now) - length_ms)
-        newest = self._producers[source].newest
+        until = WallMs(TIMEFRAMES[split_source(source)[1]].next_close(self._now()) - length_ms)
         if start is not None:
             after = min(start, until - length_ms)
-        elif newest is None:
+        elif known is None:
             after = until - length_ms
         else:
-            after = max(newest, until - _MOST_MISSED * length_ms)
+            after = max(known, until - _MOST_MISSED * length_ms)
         return Span(source, WallMs(after), until) if after < until else None
 
     def _now(self) -> WallMs:
