@@ -154,7 +154,7 @@ async def test_a_cut_line_is_made_anew_and_no_bar_is_lost(venue: str, tmp_path: 
         assert bench.proxy.accepted >= 2
 
     account = await play(tmp_path, venue, cut)
-    assert account.due >= 120
+    assert account.due >= 60
 
 
 async def test_a_half_open_line_is_found_out_and_replaced_and_no_bar_is_lost(

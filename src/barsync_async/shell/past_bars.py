@@ -1,6 +1,7 @@
 """Which past bars of a feed's sources are wanted, and their way here."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import groupby
 
 import anyio
 import structlog
@@ -13,6 +14,7 @@ from barsync_async.units import TIMEFRAMES, SourceId, WallMs, split_source
 from barsync_async.venues.history.exchange import Span
 from barsync_async.venues.outcomes import Rejection
 
+TIMESTAMPS_AT_ONCE = 16  # fewer than a synchronizer keeps open
 _WITHIN_S = 60.0
 _LOOKS, _LOOK_AGAIN_S = 2, 2.0
 _MOST_MISSED = 1_000  # bars of a source, after a long outage
@@ -71,24 +73,42 @@ class PastBars:
             self._log.warning("past bars took too long", bars=len(found))
         return found
 
-    async def hand_on_missed(self, hand_on: HandOn) -> None:
+    async def missed(self, within_s: float) -> Sequence[Bar | Rejection]:
         """What is newer than each source's newest bar at :meth:`note_outage`, at most a thousand
-        bars of each. The venue may show a bar only some time after its end, so what is not there is
-        asked for twice.
+        bars of each; what does not come in time is left to :meth:`hand_on_missed`. Safe to cancel.
         """
-        known = dict(self._known)
+        found: list[Bar | Rejection] = []
 
         async def keep(items: Sequence[Bar | Rejection]) -> None:
-            for item in items:
-                if isinstance(item, Bar):
-                    known[item.source] = max(known[item.source] or item.timestamp, item.timestamp)
+            self._note(items)
+            found.extend(items)
+
+        with anyio.move_on_after(within_s):
+            await self._backfill.fetch(self._spans(self._known), keep)
+        return found
+
+    async def hand_on_missed(self, hand_on: HandOn) -> None:
+        """What :meth:`missed` did not give, page by page. The venue may show a bar only some time
+        after its end, so what is not there is asked for twice.
+        """
+
+        async def keep(items: Sequence[Bar | Rejection]) -> None:
+            self._note(items)
             await hand_on(items)
 
-        for _ in range(_LOOKS):
-            await self._backfill.fetch(self._spans(known), keep)
-            if not self._spans(known):
+        for look in range(_LOOKS):
+            if look:
+                await anyio.sleep(_LOOK_AGAIN_S)
+            if not (spans := self._spans(self._known)):
                 return
-            await anyio.sleep(_LOOK_AGAIN_S)
+            await self._backfill.fetch(spans, keep)
+
+    def _note(self, items: Sequence[Bar | Rejection]) -> None:
+        """The venue has shown ``items``: they need not be asked for again."""
+        for item in items:
+            if isinstance(item, Bar):
+                known = self._known.get(item.source)
+                self._known[item.source] = max(known or item.timestamp, item.timestamp)
 
     def _spans(
         self, known: Mapping[SourceId, WallMs | None], start: WallMs | None = None
@@ -114,3 +134,16 @@ class PastBars:
 
 def _length_ms(source: SourceId) -> int:
     return TIMEFRAMES[split_source(source)[1]].length_ms
+
+
+def in_order(items: Sequence[Bar | Rejection]) -> Iterator[Sequence[Bar | Rejection]]:
+    """By timestamp, a few timestamps at once: their sets are whole before later ones open."""
+    moments = sorted({_timestamp(item) for item in items})
+    place = {timestamp: index for index, timestamp in enumerate(moments)}
+    ordered = sorted(items, key=_timestamp)
+    for _, few in groupby(ordered, key=lambda item: place[_timestamp(item)] // TIMESTAMPS_AT_ONCE):
+        yield list(few)
+
+
+def _timestamp(item: Bar | Rejection) -> int:
+    return item.timestamp if isinstance(item, Bar) else 0
