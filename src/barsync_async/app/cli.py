@@ -15,12 +15,13 @@ from barsync_async.app.files import run_files
 from barsync_async.app.logging import set_up_logging
 from barsync_async.app.runner import LOOPS, forget_output, real_daemon, run_daemon, run_on_loop
 from barsync_async.app.settings import load_config, load_scenario
-from barsync_async.app.simulate import run_simulator
+from barsync_async.app.simulate import run_simulator, venue_tls
 from barsync_async.config import OUTPUT_EVENTS, Config, FeedConfig
 from barsync_async.errors import BarsyncError, ConfigError
 from barsync_async.shell.clock import SystemClock
 from barsync_async.shell.components.registry import build_containers
 from barsync_async.shell.intake import Intake
+from barsync_async.shell.routes import routes_of
 from barsync_async.venues import CODECS
 
 EXIT_FAILED = 1
@@ -100,6 +101,7 @@ def check(config: Path) -> None:
     """Say what is wrong in CONFIG, all of it, or what it would run."""
     with _errors_told():
         parsed = load_config(config, os.environ)
+        routes_of(parsed)
         build_containers(parsed, clock=SystemClock(), intake=Intake())
         click.echo(f"{config}: good")
         click.echo(_summary(parsed))
@@ -151,7 +153,8 @@ def simulate(
     with _errors_told():
         set_up_logging("console", "info", SystemClock())
         parsed = load_scenario(scenario, seed=seed, listen=listen)
-        run_on_loop(loop, lambda: run_simulator(parsed, log_path, duration))
+        tls = venue_tls(parsed, scenario)
+        run_on_loop(loop, lambda: run_simulator(parsed, log_path, duration, tls))
 
 
 @main.command()

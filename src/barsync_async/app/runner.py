@@ -5,7 +5,6 @@ import os
 import signal
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from pathlib import Path
 from random import Random
 
 import anyio
@@ -13,14 +12,12 @@ import structlog
 import uvloop
 
 from barsync_async.config import Config
-from barsync_async.mistakes import key_path
 from barsync_async.shell.clock import SystemClock
-from barsync_async.shell.connections import plan_connections
 from barsync_async.shell.daemon import Daemon
 from barsync_async.shell.groups import one_error
 from barsync_async.shell.http_client import HttpxClient
 from barsync_async.shell.intake import Intake
-from barsync_async.shell.tls import Route, trusting
+from barsync_async.shell.routes import routes_of
 from barsync_async.shell.websocket import WebsocketConnector
 
 LOOPS = ("uvloop", "asyncio")
@@ -49,7 +46,7 @@ def real_daemon(config: Config) -> Daemon:
         ConfigError: a component cannot be made, or a certificate be read, as configured.
     """
     clock, intake = SystemClock(), Intake()
-    routes = _routes(config)
+    routes = routes_of(config)
     return Daemon(
         config,
         clock=clock,
@@ -58,20 +55,6 @@ def real_daemon(config: Config) -> Daemon:
         rng=Random(),  # noqa: S311 - jitter is no secret
         http=HttpxClient(routes),
     )
-
-
-def _routes(config: Config) -> dict[str, Route]:
-    """How each connection goes out."""
-    routes = {}
-    for plan in plan_connections(config):
-        feed = config.feeds[plan.feed]
-        if feed.ca_file is not None or feed.proxy is not None:
-            tls = None
-            if feed.ca_file is not None:
-                key = key_path(("feeds", plan.feed, "ca_file"))
-                tls = trusting(Path(config.origin).parent / feed.ca_file, config.origin, key)
-            routes[plan.name] = Route(tls, feed.proxy)
-    return routes
 
 
 async def set_on_signal(stop: anyio.Event) -> None:

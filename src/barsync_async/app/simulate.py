@@ -1,5 +1,7 @@
 """``barsync simulate``: one venue on a real socket until its scenario, or a signal, ends it."""
 
+import ssl
+from functools import partial
 from pathlib import Path
 
 import anyio
@@ -9,13 +11,29 @@ from barsync_async.app.runner import set_after, set_on_signal
 from barsync_async.shell.clock import SystemClock
 from barsync_async.shell.groups import one_error
 from barsync_async.shell.simulator import serve
+from barsync_async.shell.tls import serving
 from barsync_async.simulation.scenario import Scenario
 
 _log = structlog.get_logger("barsync.simulator")
 
 
-async def run_simulator(scenario: Scenario, log: Path | None, duration_s: float | None) -> None:
-    """Serve ``scenario`` until it ends, a signal comes or ``duration_s`` have passed.
+def venue_tls(scenario: Scenario, path: Path) -> ssl.SSLContext | None:
+    """What ``scenario``, which stands in the file ``path``, is served with; None: no TLS.
+
+    Raises:
+        ConfigError: its certificate and key cannot be used.
+    """
+    tls = scenario.venue.tls
+    if tls is None:
+        return None
+    return serving(path.parent / tls.cert, path.parent / tls.key, str(path), "venue.tls")
+
+
+async def run_simulator(
+    scenario: Scenario, log: Path | None, duration_s: float | None, tls: ssl.SSLContext | None
+) -> None:
+    """Serve ``scenario`` until it ends, a signal comes or ``duration_s`` have passed; with ``tls``
+    as wss and https.
 
     Raises:
         OutputError: the address cannot be listened on, or the log cannot be written.
@@ -26,7 +44,8 @@ async def run_simulator(scenario: Scenario, log: Path | None, duration_s: float 
             tasks.start_soon(set_on_signal, stop, name="signals")
             tasks.start_soon(set_after, stop, duration_s, name="duration")
             tasks.start_soon(_cancel_at, stop, tasks.cancel_scope, name="stopping")
-            await serve(scenario, clock=SystemClock(), log=log, on_listening=_say_where)
+            say_where = partial(_say_where, "ws" if tls is None else "wss")
+            await serve(scenario, clock=SystemClock(), log=log, on_listening=say_where, tls=tls)
             tasks.cancel_scope.cancel()
 
 
@@ -35,5 +54,5 @@ async def _cancel_at(stop: anyio.Event, scope: anyio.CancelScope) -> None:
     scope.cancel()
 
 
-def _say_where(host: str, port: int) -> None:
-    _log.info("listening", url=f"ws://{host}:{port}")
+def _say_where(scheme: str, host: str, port: int) -> None:
+    _log.info("listening", url=f"{scheme}://{host}:{port}")

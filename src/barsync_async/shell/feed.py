@@ -23,7 +23,7 @@ from barsync_async.ports import (
 from barsync_async.shell.backfill import Backfill
 from barsync_async.shell.intake import Intake
 from barsync_async.shell.line import Line
-from barsync_async.shell.past_bars import PastBars
+from barsync_async.shell.past_bars import PastBars, in_order
 from barsync_async.shell.producer import Producer
 from barsync_async.shell.silence import SilentSources
 from barsync_async.shell.waiting import first_of
@@ -44,6 +44,7 @@ _FIRST_BACKOFF_S = 0.25
 _MOST_BACKOFF_S = 30.0
 _STABLE_NS = 60_000 * NS_PER_MS
 _CATCH_UP_WITHIN_S = 60.0
+_ASK_S, _SILENT_S = 3.0, 4.0  # Coinbase gives us 5 s to subscribe; Kraken is silent till then
 
 log = structlog.get_logger("barsync.feed")
 
@@ -219,7 +220,10 @@ class Feed:
             await producer.offer(arrivals)
 
     async def _catch_up(self, line: Line) -> None:
-        """Once everything is subscribed, get what was missed before; give up with the line."""
+        """Get what was missed: before anything is subscribed, for sets go out in order, and bars
+        behind later ones are late; and once everything is, what was not there yet. Give up with
+        the line.
+        """
         assert self.past is not None  # noqa: S101 - nobody catches up without it
         async with anyio.create_task_group() as tasks:
 
@@ -229,21 +233,36 @@ class Feed:
 
             tasks.start_soon(end_with_line)
             with anyio.move_on_after(_CATCH_UP_WITHIN_S):
+                await self._make_up(self.past)
+                line.speak()
                 await line.ready.wait()
-                await self.past.make_up(self.hand_on)
+                await self.past.hand_on_missed(self.hand_on)
+            line.speak()
             await self._tell(CaughtUp(), self._clock.now())
             tasks.cancel_scope.cancel()
+
+    async def _make_up(self, past: PastBars) -> None:
+        """What was missed, as far as it comes while the venue waits for our subscription. All that
+        came is handed on; in good time, a few timestamps after the other.
+        """
+        impatient_at = anyio.current_time() + _SILENT_S
+        for few in in_order(await past.missed(_ASK_S)):
+            await self.hand_on(few)
+            with anyio.CancelScope(deadline=impatient_at):
+                await self._intake.empty()
 
     # What happens on a line
 
     async def on_up(self, line: Line) -> None:
         """The connection is open."""
         self._log.info("connected", url=line.session.url, sources=len(self._sources))
-        others = any(each.is_up for each in self._lines if each is not line)
-        catches_up = self.past is not None and not others
-        await self._tell(ConnectionChange(up=True, catching_up=catches_up), self._clock.now())
-        if self.past is not None and catches_up:
-            self.past.begin()
+        past = None if any(each.is_up for each in self._lines if each is not line) else self.past
+        if past is not None:
+            past.note_outage()
+            line.hold_back()
+        change = ConnectionChange(up=True, catching_up=past is not None)
+        await self._tell(change, self._clock.now())
+        if past is not None:
             self._tasks.start_soon(self._catch_up, line, name=f"catching up {self.name}")
 
     async def on_ready(self, line: Line) -> None:

@@ -72,6 +72,8 @@ class Line:
         self._outbox: deque[str] = deque()
         self._put = anyio.Event()
         self._said = anyio.Event()
+        self._may_speak = anyio.Event()
+        self._may_speak.set()
 
     @property
     def is_up(self) -> bool:
@@ -95,6 +97,14 @@ class Line:
         self._attempt.cancel()
         if self._connection is not None:
             await self._connection.close()
+
+    def hold_back(self) -> None:
+        """Subscribe to nothing, and say nothing, until :meth:`speak`."""
+        self._may_speak = anyio.Event()
+
+    def speak(self) -> None:
+        """Say what there is to say."""
+        self._may_speak.set()
 
     def say(self, text: str) -> None:
         """Send ``text`` when its turn comes."""
@@ -155,6 +165,7 @@ class Line:
     # What we say
 
     async def _talk(self, connection: Connection) -> None:
+        await self._may_speak.wait()
         for frame in self.session.opening_frames():
             await self._send(connection, frame)
         self._said.set()

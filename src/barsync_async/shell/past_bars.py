@@ -1,6 +1,7 @@
 """Which past bars of a feed's sources are wanted, and their way here."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import groupby
 
 import anyio
 import structlog
@@ -13,8 +14,9 @@ from barsync_async.units import TIMEFRAMES, SourceId, WallMs, split_source
 from barsync_async.venues.history.exchange import Span
 from barsync_async.venues.outcomes import Rejection
 
+TIMESTAMPS_AT_ONCE = 16  # fewer than a synchronizer keeps open
 _WITHIN_S = 60.0
-_LOOK_AGAIN_S = 2.0
+_LOOKS, _LOOK_AGAIN_S = 2, 2.0
 _REVISED = 2
 _MOST_MISSED = 1_000  # bars of a source, after a long outage
 
@@ -45,8 +47,21 @@ class PastBars:
         self._backfill = backfill
         self._clock = clock
         self._settle_ms = settle_ms
-        self._reached: dict[SourceId, WallMs | None] | None = None  # None: there is no gap
+        self._known: dict[SourceId, WallMs | None] = {}
+        self._is_filled = True
         self._log = log.bind(feed=feed)
+
+    def note_outage(self) -> None:
+        """A connection opened where there was none: from the newest bar of now on, bars may have
+        been missed, whatever the venue tells of its own accord before its history answers. A
+        snapshot of the last few is newer than what is missed and must not hide it. Nor must what
+        came between two outages, where the first one was not made up for yet.
+        """
+        unfilled = {} if self._is_filled else self._known
+        self._known = {
+            source: unfilled.get(source) or each.newest for source, each in self._producers.items()
+        }
+        self._is_filled = False
 
     async def last(self, bars: int) -> Sequence[Bar | Rejection]:
         """The last ``bars`` of the shortest source, and of each longer one those of the same time
@@ -60,67 +75,75 @@ class PastBars:
         shortest = min(_length_ms(source) for source in self._producers)
         start = WallMs(self._now() - bars * shortest)
         with anyio.move_on_after(_WITHIN_S) as scope:
-            await self._backfill.fetch(self._since(start), keep)
+            await self._backfill.fetch(self._spans({}, start), keep)
         if scope.cancelled_caught:
             self._log.warning("past bars took too long", bars=len(found))
         return found
 
-    def begin(self) -> None:
-        """A connection is there after one was lost, or none was: what is later than the newest bar
-        that we have now is missed. Where the last gap was not made up for, it is still open.
+    async def missed(self, within_s: float) -> Sequence[Bar | Rejection]:
+        """What is newer than each source's newest bar at :meth:`note_outage`, at most a thousand
+        bars of each, and the last ones before, which may have been revised; what does not come in
+        time is left to :meth:`hand_on_missed`. Safe to cancel.
         """
-        open_gap = self._reached or {}
-        self._reached = {
-            source: open_gap.get(source) or each.newest for source, each in self._producers.items()
-        }
+        found: list[Bar | Rejection] = []
 
-    async def make_up(self, hand_on: HandOn) -> None:
-        """What was missed, at most a thousand bars of each source. The venue may show a bar only
-        some time after its end, so what is not there is asked for once more; the last bars that we
-        have may have been revised, so they are asked for again. Safe to cancel: the gap stays open.
+        async def keep(items: Sequence[Bar | Rejection]) -> None:
+            self._note(items)
+            found.extend(items)
+
+        with anyio.move_on_after(within_s):
+            await self._backfill.fetch(self._spans(self._known, again=_REVISED), keep)
+        return found
+
+    async def hand_on_missed(self, hand_on: HandOn) -> None:
+        """What :meth:`missed` did not give, page by page. The venue may show a bar only some time
+        after its end, so what is not there is asked for twice.
         """
 
-        async def note(items: Sequence[Bar | Rejection]) -> None:
+        async def keep(items: Sequence[Bar | Rejection]) -> None:
+            self._note(items)
             await hand_on(items)
-            for item in items:
-                if isinstance(item, Bar):
-                    self._reach(item.source, item.timestamp)
 
-        await self._backfill.fetch(self._missed(again=_REVISED), note)
-        if self._missed(again=0):
-            await anyio.sleep(_LOOK_AGAIN_S)
-            await self._backfill.fetch(self._missed(again=0), note)
-        self._reached = None
+        for look in range(_LOOKS):
+            if look:
+                await anyio.sleep(_LOOK_AGAIN_S)
+            if not (spans := self._spans(self._known)):
+                break
+            await self._backfill.fetch(spans, keep)
+        self._is_filled = True
 
-    def _reach(self, source: SourceId, timestamp: WallMs) -> None:
-        if self._reached is not None:
-            self._reached[source] = max(self._reached[source] or timestamp, timestamp)
+    def _note(self, items: Sequence[Bar | Rejection]) -> None:
+        """The venue has shown ``items``: they need not be asked for again."""
+        for item in items:
+            if isinstance(item, Bar):
+                known = self._known.get(item.source)
+                self._known[item.source] = max(known or item.timestamp, item.timestamp)
 
-    def _missed(self, *, again: int) -> list[Span]:
-        """What is later than what we have reached, and so many bars before it again."""
-        spans = []
-        for source, reached in (self._reached or {}).items():
-            length_ms, until = _length_ms(source), self._until(source)
+    def _spans(
+        self,
+        known: Mapping[SourceId, WallMs | None],
+        start: WallMs | None = None,
+        *,
+        again: int = 0,
+    ) -> list[Span]:
+        """What lies behind ``start``, and at least the last bar; or behind what is ``known``, and
+        so many bars before that ``again``.
+        """
+        spans = [self._span(each, known.get(each), start, again) for each in self._producers]
+        return [span for span in spans if span is not None]
+
+    def _span(
+        self, source: SourceId, known: WallMs | None, start: WallMs | None, again: int
+    ) -> Span | None:
+        length_ms = _length_ms(source)
+        until = WallMs(TIMEFRAMES[split_source(source)[1]].next_close(self._now()) - length_ms)
+        if start is not None:
+            after = min(start, until - length_ms)
+        elif known is None:
             after = until - length_ms
-            if reached is not None:
-                after = max(reached - again * length_ms, until - _MOST_MISSED * length_ms)
-            if after < until:
-                spans.append(Span(source, WallMs(after), until))
-        return spans
-
-    def _since(self, start: WallMs) -> list[Span]:
-        """Of each source, its bars since ``start`` and at least the last."""
-        spans = []
-        for source in self._producers:
-            until = self._until(source)
-            after = min(start, until - _length_ms(source))
-            spans.append(Span(source, WallMs(after), until))
-        return spans
-
-    def _until(self, source: SourceId) -> WallMs:
-        """When the last bar of ``source`` that is over, and settled, was."""
-        timeframe = TIMEFRAMES[split_source(source)[1]]
-        return WallMs(timeframe.next_close(self._now()) - timeframe.length_ms)
+        else:
+            after = max(known - again * length_ms, until - _MOST_MISSED * length_ms)
+        return Span(source, WallMs(after), until) if after < until else None
 
     def _now(self) -> WallMs:
         return WallMs(self._clock.now().wall - self._settle_ms)
@@ -128,3 +151,16 @@ class PastBars:
 
 def _length_ms(source: SourceId) -> int:
     return TIMEFRAMES[split_source(source)[1]].length_ms
+
+
+def in_order(items: Sequence[Bar | Rejection]) -> Iterator[Sequence[Bar | Rejection]]:
+    """By timestamp, a few timestamps at once: their sets are whole before later ones open."""
+    moments = sorted({_timestamp(item) for item in items})
+    place = {timestamp: index for index, timestamp in enumerate(moments)}
+    ordered = sorted(items, key=_timestamp)
+    for _, few in groupby(ordered, key=lambda item: place[_timestamp(item)] // TIMESTAMPS_AT_ONCE):
+        yield list(few)
+
+
+def _timestamp(item: Bar | Rejection) -> int:
+    return item.timestamp if isinstance(item, Bar) else 0

@@ -78,6 +78,13 @@ class _Table(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
+class TlsTable(_Table):
+    """``venue.tls``: files in PEM form, relative to the scenario's folder."""
+
+    cert: Annotated[str, Field(min_length=1)]
+    key: Annotated[str, Field(min_length=1)]
+
+
 class VenueTable(_Table):
     """``[venue]``: the server. ``running_ms`` 0 sends no running klines; ``pace_ms`` None closes
     the bars on the wall clock's own grid.
@@ -89,6 +96,7 @@ class VenueTable(_Table):
     pace_ms: Milliseconds | None = None
     start: Moment | None = None
     running_ms: Annotated[int, Field(ge=0, le=86_400_000)] = 0
+    tls: TlsTable | None = None
 
     @field_validator("start")
     @classmethod
