@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from pathlib import Path
 from random import Random
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import anyio
 import pytest
@@ -27,42 +27,56 @@ from barsync_async.units import WallMs
 T = TypeVar("T")
 
 WALL = WallMs(1_767_364_200_000)
-SOURCES = ("SPY_1s", "QQQ_1s", "SPY_5s")
-SECONDS = 120.0
 
-UNRULY = {
-    "seed": 5,
-    "sources": {source: {} for source in SOURCES},
-    "venue": {"running_ms": 250},
-    "defaults": {
-        "loss": 0.05,
-        "duplicate": 0.1,
-        "reorder": 0.05,
-        "delay": {"kind": "lognormal", "median_ms": 30, "sigma": 0.8, "max_ms": 2_000},
-    },
-    "faults": {"disconnect_every_s": 11, "disconnect_jitter": 0.5, "abrupt": 0.5},
-}
+DELAYS = {"kind": "lognormal", "median_ms": 30, "sigma": 0.8, "max_ms": 2_000}
 
 
-def config(path: Path, **feed: Any) -> Config:
-    made = create_feature_aggregator_pattern(SOURCES)
-    table = {"venue": "binance", "url": "ws://simulated", "sources": [*SOURCES]} | feed
+class Day(NamedTuple):
+    """A venue's day, and the faults of it."""
+
+    venue: str
+    sources: tuple[str, ...]
+    seconds: float
+    disconnect_every_s: float
+
+    @property
+    def scenario(self) -> dict[str, Any]:
+        return {
+            "seed": 5,
+            "sources": {source: {} for source in self.sources},
+            "venue": {"running_ms": 250, "protocol": self.venue},
+            "defaults": {"loss": 0.05, "duplicate": 0.1, "reorder": 0.05, "delay": DELAYS},
+            "faults": {
+                "disconnect_every_s": self.disconnect_every_s,
+                "disconnect_jitter": 0.5,
+                "abrupt": 0.5,
+            },
+        }
+
+
+BINANCE = Day("binance", ("SPY_1s", "QQQ_1s", "SPY_5s"), 120, 11)
+KRAKEN = Day("kraken", ("BTC/USD_1m", "ETH/USD_1m"), 1_200, 200)
+
+
+def config(path: Path, day: Day = BINANCE, **feed: Any) -> Config:
+    made = create_feature_aggregator_pattern(day.sources)
+    table = {"venue": day.venue, "url": "ws://simulated", "sources": [*day.sources]} | feed
     output = {"type": "jsonl", "path": str(path)}
     document = {"feeds": {"sim": table, "twin": table}, "containers": made["containers"]}
     return parse_config(document | {"outputs": {"events": output}}, "config")
 
 
-async def run_recorded(told: Config, path: Path) -> None:
+async def run_recorded(told: Config, path: Path, day: Day = BINANCE) -> None:
     clock, intake = VirtualClock(WALL), Intake()
     plans = plan_connections(told)
     writer = RecordingWriter(path, recorded_connections(plans), clock)
-    venue = MemoryVenue(parse_scenario(UNRULY, "scenario"), clock, intake)
+    venue = MemoryVenue(parse_scenario(day.scenario, "scenario"), clock, intake)
     recorder = RecordingConnector(venue, writer, plans, clock)
     daemon = Daemon(told, clock=clock, connector=recorder, intake=intake, rng=Random(1))
     stop = anyio.Event()
     await writer.open()
     others = [asyncio.create_task(venue.run()), asyncio.create_task(writer.run())]
-    asyncio.get_running_loop().call_later(SECONDS, stop.set)
+    asyncio.get_running_loop().call_later(day.seconds, stop.set)
     await daemon.run(stop)
     await writer.close()
     others[0].cancel()
@@ -99,17 +113,17 @@ def virtual() -> Callable[[Coroutine[Any, Any, T]], T]:
     return run
 
 
+@pytest.mark.parametrize("day", [BINANCE, KRAKEN], ids=lambda day: day.venue)
 @pytest.mark.parametrize("name", ["r.jsonl", "r.jsonl.gz"])
 def test_two_unruly_lines_replayed_give_the_very_bytes_of_the_day(
-    tmp_path: Path, name: str, virtual: Any
+    tmp_path: Path, name: str, day: Day, virtual: Any
 ) -> None:
     """On virtual time nothing is late but what the recording says is: not even durations differ."""
-    virtual(run_recorded(config(tmp_path / "live.jsonl"), tmp_path / name))
-    lost = virtual(run_replayed(config(tmp_path / "again.jsonl"), tmp_path / name))
+    virtual(run_recorded(config(tmp_path / "live.jsonl", day), tmp_path / name, day))
+    lost = virtual(run_replayed(config(tmp_path / "again.jsonl", day), tmp_path / name))
     live, again = [(tmp_path / each).read_bytes() for each in ("live.jsonl", "again.jsonl")]
     assert lost == 0
-    assert live.count(b'"SYNCHRONIZED_BARS"') > 50
-    assert b'"LATE_BAR"' in live
+    assert live.count(b'"SYNCHRONIZED_BARS"') > 10
     assert live == again
 
 

@@ -188,7 +188,7 @@ class RecordingConnection:
         Raises:
             ConnectionRefused: the connection ended.
         """
-        await self._recorder.room()
+        await self._recorder.room()  # before anything is read, for a cancellation would lose it
         try:
             frames = await self._inner.receive()
         except ConnectionRefused as error:
