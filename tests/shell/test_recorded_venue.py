@@ -133,6 +133,16 @@ def test_who_leaves_ends_nothing_but_his_own(tmp_path: Path) -> None:
     real(test)
 
 
+def test_who_leaves_in_a_long_silence_is_not_waited_for(tmp_path: Path) -> None:
+    async def test() -> None:
+        async with serving(tmp_path, began(), opened(1), frame(90_000, "a")) as (url, task):
+            websocket = await opened_at(url + "/stream")
+            await websocket.close()
+            await task
+
+    real(test)
+
+
 def test_a_venue_that_is_stopped_says_goodbye(tmp_path: Path) -> None:
     async def test() -> None:
         async with serving(tmp_path, began(), opened(1), frame(1, "a"), frame(9e4, "b")) as (

@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -19,7 +20,7 @@ from tests.shell.recordings import (
 )
 
 from barsync_async.errors import RecordingError
-from barsync_async.shell.recording import Got, frame_record
+from barsync_async.shell.recording import Got, Sent, frame_record
 from barsync_async.shell.recording_file import Recording, is_recording
 from barsync_async.units import Instant
 
@@ -227,6 +228,27 @@ def test_a_clock_that_goes_back_stands_still_and_no_frame_changes_its_place(
     assert moments == sorted(moments)
     assert recording.survey.went_back == 2
     assert recording.survey.span_ns == 6 * SECOND
+
+
+def test_a_greeting_read_before_its_opening_was_told_and_a_frame_read_before_ours_was_sent_are_fine(
+    tmp_path: Path,
+) -> None:
+    sent = {"type": "sent", "number": 1, "bytes": 2} | at(3)
+    lines = (began(), opened(1), frame(0.9, "greeting"), sent, frame(2, "answer"), stopped(4))
+    recording = Recording(write(tmp_path / "r", *lines))
+    assert recording.survey.went_back == 0
+    assert texts(recording) == ["greeting", "answer"]
+    assert [each.at_ns / SECOND for each in recording.moments()] == [1, 1, 2, 3, 4]
+
+
+def test_the_example_on_the_page_is_a_recording(tmp_path: Path) -> None:
+    page = Path(__file__).resolve().parents[2] / "docs" / "recording.md"
+    (text,) = re.findall(r"^```json\n(.*?)^```$", page.read_text("utf-8"), re.DOTALL | re.MULTILINE)
+    (tmp_path / "r").write_text(text, encoding="utf-8")
+    recording = Recording(tmp_path / "r")
+    assert recording.survey.stopped
+    (sent,) = [each.record for each in recording.moments() if isinstance(each.record, Sent)]
+    assert sent.bytes == len(sent.text or "")
 
 
 def test_a_file_that_changes_while_it_is_played_is_told(tmp_path: Path) -> None:

@@ -93,7 +93,8 @@ class _Taping:
         finally:
             with anyio.CancelScope(shield=True):
                 await self._writer.close()
-            self._say("recorded", {})
+            if self._writer.is_whole:
+                self._say("recorded", {})
 
     async def _tell(self) -> None:
         frames, at = 0, self._clock.now()

@@ -21,6 +21,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
 
 from barsync_async.errors import OutputError, RecordingError
+from barsync_async.shell.groups import one_error
 from barsync_async.shell.recorder import HIDDEN, without_secrets
 from barsync_async.shell.recording import Got, Opened
 from barsync_async.shell.recording_file import Moment, Recording
@@ -135,46 +136,53 @@ class _RecordedVenue:
             return
         self._left.remove(opening)
         self._playing += 1
-        reading = asyncio.create_task(_forget_all(websocket), name="client's requests")
         try:
-            frames = await self._play(opening, websocket)
-            _log.info("played", connection=opening.connection, frames=frames)
-        except ConnectionClosed:
-            _log.info("the client left", connection=opening.connection)
+            played = await self._play_while_heard(opening, websocket)
+            _log.info("played" if played else "the client left", connection=opening.connection)
         except RecordingError as error:
             self._error = error
             self._left.clear()
         finally:
-            reading.cancel()
             self._playing -= 1
             self._look()
 
-    async def _play(self, opening: _Opening, websocket: ServerConnection) -> int:
-        """Send what was recorded, in its time, then say goodbye; how many frames that were."""
+    async def _play_while_heard(self, opening: _Opening, websocket: ServerConnection) -> bool:
+        """Play to the end, or until the client leaves; whether it was the end."""
+        played = False
+
+        async def listen() -> None:  # its pongs are read only while its requests are
+            with suppress(ConnectionClosed):
+                async for _ in websocket:
+                    pass
+            tasks.cancel_scope.cancel()
+
+        with one_error():
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(listen, name="client's requests")
+                with suppress(ConnectionClosed):
+                    await self._play(opening, websocket)
+                    played = True
+                tasks.cancel_scope.cancel()
+        return played
+
+    async def _play(self, opening: _Opening, websocket: ServerConnection) -> None:
+        """Send what was recorded, in its time, then say goodbye."""
         began_ns = opening.mono_ns - self._recording.began.mono_ns
         loop = asyncio.get_running_loop()
-        began_s, frames = loop.time(), 0
+        began_s = loop.time()
         moments = self._recording.moments(opening.number)
         while chunk := await asyncio.to_thread(_next, moments):
             for at_ns, record in chunk:
                 due_s = began_s + (at_ns - began_ns) / _NS_PER_S / self._speed
                 await anyio.sleep(max(0.0, due_s - loop.time()))
                 if isinstance(record, Got):
-                    frames += 1
                     await websocket.send(record.wire if record.text is None else record.text)
-        await websocket.close(_GOING_AWAY, "the recorded connection ended here")
-        return frames
+        with anyio.CancelScope(shield=True):  # for the client's own goodbye ends the listening
+            await websocket.close(_GOING_AWAY, "the recorded connection ended here")
 
     def _look(self) -> None:
         if not self._left and not self._playing:
             self._over.set()
-
-
-async def _forget_all(websocket: ServerConnection) -> None:
-    """Read what a client sends, so that its pongs are read too."""
-    with suppress(ConnectionClosed):
-        async for _ in websocket:
-            pass
 
 
 def _next(moments: Iterator[Moment]) -> Sequence[Moment]:

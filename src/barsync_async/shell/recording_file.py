@@ -20,6 +20,8 @@ from barsync_async.shell.recording import (
     Began,
     Ended,
     FirstLook,
+    Got,
+    Opened,
     Record,
     decode_record,
     is_first_line,
@@ -94,8 +96,7 @@ class Recording:
                 continue
             at_ns = record.mono_ns - self.began.mono_ns
             is_end = isinstance(record, Ended)
-            if own is not None and not (isinstance(record, Ended) and record.by == "us"):
-                # What was read before an end that we made is told, and written, after it.
+            if own is not None and _is_in_order(record):
                 at_ns = newest[own] = max(at_ns, newest.get(own, at_ns))
             heappush(waiting, _Waiting(at_ns, is_end, order, record))
             if len(waiting) > _SORTED_WITHIN:
@@ -157,6 +158,13 @@ class Recording:
             why = getattr(error, "strerror", None) or str(error)
             detail = f"cannot be read after line {number}: {why}" if number else why
             raise RecordingError(str(self.path), detail) from None
+
+
+def _is_in_order(record: Record) -> bool:
+    """Whether nothing of its opening may be played after it that stands before it. What was read
+    before an end that we made is written after it; what we sent is stamped afterwards.
+    """
+    return isinstance(record, Opened | Got) or (isinstance(record, Ended) and record.by == "venue")
 
 
 def is_recording(path: Path) -> bool:

@@ -23,7 +23,7 @@ _LONGEST_SILENCE_NS = 366 * _DAY_NS
 class Survey(msgspec.Struct, frozen=True):
     """``attempts`` of each connection stand in the order of time; ``ends`` are those of openings,
     by number; ``span_ns`` reaches from the beginning to the last line, ``went_back`` says how many
-    lines of one opening bear an earlier moment than one before them.
+    frames bear an earlier moment than one that came before them on the same connection.
     """
 
     began: Began
@@ -74,7 +74,6 @@ class SurveyInProgress:
             if record.number in self._frames:
                 return f"opening {record.number} is there already"
             self._frames[record.number] = 0
-            self._newest[record.number] = record.mono_ns
         self._attempts[record.connection].append(record)
         return None
 
@@ -89,9 +88,11 @@ class SurveyInProgress:
             return None
         if number in self._ends and self._ends[number].by == "venue":
             return f"opening {number} ended before this line"
-        self._went_back += record.mono_ns < self._newest[number]
-        self._newest[number] = max(self._newest[number], record.mono_ns)
-        self._frames[number] += isinstance(record, Got)
+        if isinstance(record, Got):  # what is sent is stamped afterwards, and not in one order
+            newest = self._newest.get(number, 0)
+            self._went_back += record.mono_ns < newest
+            self._newest[number] = max(newest, record.mono_ns)
+            self._frames[number] += 1
         return None
 
     def done(self) -> Survey:

@@ -62,6 +62,8 @@ class RecordingWriter:
         self._closing = False
         self.written_bytes = 0
         """The size of the file."""
+        self.is_whole = False
+        """Whether all of it is on the disk, the last line included."""
 
     def put(self, record: Record) -> None:
         """Write ``record`` soon."""
@@ -120,6 +122,7 @@ class RecordingWriter:
         file, self._file = self._file, None
         if file is not None:
             self.written_bytes = await self._in_thread(file.close)
+            self.is_whole = True
         self._thread.shutdown(wait=False)
 
     async def _write_waiting(self) -> None:
