@@ -111,7 +111,7 @@ def test_check_names_every_mistake_and_exits_with_2(config: Path) -> None:
     head, *mistakes = result.stderr.splitlines()
     assert head == f"{config}: 2 mistakes"
     assert mistakes[0].startswith("  containers.agg.components.strategies.config.strategies[0]")
-    known = " ".join(CODECS)
+    known = " ".join([*CODECS, "file"])
     assert mistakes[1] == f"  feeds.sim.venue = 'nasdaq': expected one of {known}"
 
 

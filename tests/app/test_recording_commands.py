@@ -263,10 +263,12 @@ def test_a_recording_that_cannot_be_written_is_one_clear_line_and_exit_code_1(
     assert line.startswith(f"barsync: output {target}: ")
 
 
-def test_feeds_of_files_have_nothing_to_record(tmp_path: Path) -> None:
+@pytest.mark.parametrize("arguments", [("record", "--to"), ("run", "--record")])
+def test_feeds_of_files_have_nothing_to_record(arguments: tuple[str, str], tmp_path: Path) -> None:
     path = tmp_path / "config.toml"
     path.write_text(FILES, encoding="utf-8")
-    result = barsync("record", path, "--to", tmp_path / "r")
+    command, option = arguments
+    result = barsync(command, path, option, tmp_path / "r")
     assert result.exit_code == 2
     assert "feeds.bars.venue = 'file': has no connection to record" in result.stderr
     assert not (tmp_path / "r").exists()
@@ -352,7 +354,7 @@ def test_the_facts_are_there_for_programs_too() -> None:
     everything = json.loads(barsync("venues", "--json").stdout)
     assert [each["name"] for each in everything] == [*CODECS]
     (one,) = json.loads(barsync("venues", "binance", "--json").stdout)
-    assert one == everything[0]
+    assert one == next(each for each in everything if each["name"] == "binance")
     assert one["lifetime_s"] == 86_400
     assert "1m" in one["timeframes"]
 

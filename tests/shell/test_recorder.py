@@ -162,6 +162,19 @@ async def test_of_what_is_sent_only_the_opening_frames_of_a_feed_without_a_key_a
     ]
 
 
+async def test_what_a_format_of_its_own_says_may_hold_anything_and_is_not_written() -> None:
+    columns = {name: name for name in ("symbol", "time", "open", "high", "low", "close", "volume")}
+    told = {"subscribe": ['{"token":"abc"}'], "fixed_timeframe": "1s", "final": None}
+    form = columns | told | {"time_unit": "ms", "time_label": "open", "finality": "always"}
+    connector, sink = recorder(
+        Scripted([], ConnectionRefused("sim", "gone")), venue="json", format=form
+    )
+    connection = await connector.connect("sim", "ws://x")
+    await connection.send('{"token":"abc"}')
+    assert sink.kinds == ["Opened", "Sent"]
+    assert b"abc" not in sink.all_bytes()
+
+
 @pytest.mark.parametrize(
     "spelling", [KEY, SECRET, "key%2Bof%2Fsomebody", "a%20very%20secret%20thing"]
 )

@@ -7,6 +7,7 @@ import anyio
 import click
 
 from barsync_async.app.demo import make_plan, run_real, run_virtual
+from barsync_async.app.files import run_files
 from barsync_async.app.logging import set_up_logging
 from barsync_async.app.options import (
     config_argument,
@@ -21,7 +22,7 @@ from barsync_async.app.recording_commands import COMMANDS
 from barsync_async.app.runner import real_daemon, run_daemon, run_on_loop
 from barsync_async.app.settings import load_config, load_scenario, parse_address
 from barsync_async.app.simulate import run_recorded_venue, run_simulator
-from barsync_async.config import OUTPUT_EVENTS, Config
+from barsync_async.config import OUTPUT_EVENTS, Config, FeedConfig
 from barsync_async.shell.clock import SystemClock
 from barsync_async.shell.components.registry import build_containers
 from barsync_async.shell.intake import Intake
@@ -47,9 +48,15 @@ def main() -> None:
     help="Write all that comes over the wire to FILE, to be replayed; gzipped where it ends in .gz",
 )
 def run(config: Path, duration: float | None, loop: str, recording: Path | None) -> None:
-    """Run the daemon that CONFIG describes until SIGTERM or Ctrl-C; then drain and exit."""
+    """Run the daemon that CONFIG describes until SIGTERM or Ctrl-C; then drain and exit.
+
+    On feeds of files: on virtual time, from the first bar to the last.
+    """
     with errors_told():
         parsed = load_config(config, os.environ)
+        if recording is None and all(feed.is_of_files for feed in parsed.feeds.values()):
+            run_files(parsed, duration)
+            return
         log_as_told(parsed)
         if recording is not None:
             run_on_loop(loop, lambda: run_recorded(parsed, recording, duration))
@@ -68,11 +75,17 @@ def check(config: Path) -> None:
         click.echo(_summary(parsed))
 
 
+def _where(feed: FeedConfig) -> str:
+    if feed.is_of_files:
+        return "from " + " ".join(file.path for file in feed.files.values())
+    return f"at {feed.url or CODECS[feed.venue].default_url + ' (public)'}"
+
+
 def _summary(config: Config) -> str:
     lines = [f"service {config.service.name}"]
     for name, feed in config.feeds.items():
-        where = feed.url or f"{CODECS[feed.venue].default_url} (public)"
-        lines.append(f"feed {name}: {feed.venue} at {where}: {' '.join(feed.sources)}")
+        lines.append(f"feed {name}: {feed.venue} {_where(feed)}: {' '.join(feed.sources)}")
+        lines += [f"  {source} is made of {parts}" for source, parts in feed.derived.items()]
     for name, container in config.containers.items():
         kinds = ", ".join(f"{key} ({each.type})" for key, each in container.components.items())
         lines.append(f"container {name}: {kinds}")

@@ -8,7 +8,7 @@ import anyio
 import structlog
 from anyio.abc import TaskGroup
 
-from barsync_async.errors import SubscriptionRefused
+from barsync_async.errors import ConnectionRefused, SubscriptionRefused
 from barsync_async.messages import Bar
 from barsync_async.ports import (
     Arrival,
@@ -17,6 +17,7 @@ from barsync_async.ports import (
     ConnectionChange,
     Connector,
     Frame,
+    SourcesRefused,
     VenueCodec,
 )
 from barsync_async.shell.backfill import Backfill
@@ -24,6 +25,7 @@ from barsync_async.shell.intake import Intake
 from barsync_async.shell.line import Line
 from barsync_async.shell.past_bars import PastBars
 from barsync_async.shell.producer import Producer
+from barsync_async.shell.silence import SilentSources
 from barsync_async.shell.waiting import first_of
 from barsync_async.shell.websocket import OversizedFrame
 from barsync_async.units import NS_PER_MS, Instant, SourceId, WallMs, split_source
@@ -122,9 +124,11 @@ class Feed:
             return
         async with anyio.create_task_group() as tasks:
             self._tasks = tasks
+            tasks.start_soon(self._watch_silence, name=f"silence {self.name}")
             line: Line | None = self._open(tasks)
             while line is not None:
                 line = await self._follow(line, tasks)
+            tasks.cancel_scope.cancel()  # every line has ended
 
     async def stop(self) -> None:
         """Read no more; :meth:`run` returns once all that was read is handed on."""
@@ -185,6 +189,23 @@ class Feed:
         self._log.warning("disconnected", detail=detail, retry_in_s=round(delay, 3))
         with anyio.move_on_after(delay):
             await self._stopping.wait()
+
+    async def _watch_silence(self) -> None:
+        """Replace a connection on which a source is silent that never is at this venue; of another
+        venue's only say so, for its market may be quiet.
+        """
+        silent = SilentSources(self._producers)
+        while True:
+            await anyio.sleep(silent.look_every_ms / 1_000)
+            line = self._lines[-1] if self._lines else None
+            if line is None or line.ready_at is None or line.ended.is_set():
+                continue
+            news = silent.news(line.ready_at.wall, self._clock.now().wall)
+            if news and self._codec.facts.silence == "empty bar":
+                self._log.warning("silent subscriptions", sources=news)
+                line.aging.set()
+            elif news:
+                self._log.info("silent sources", sources=news)
 
     # What was missed
 
@@ -248,8 +269,14 @@ class Feed:
             raise line.error
 
     async def on_unanswered(self, line: Line) -> None:
-        """Not every subscription was answered."""
+        """Not every subscription was answered.
+
+        Raises:
+            ConnectionRefused: none was, and the venue has said what it has against us.
+        """
         silent = line.session.unacknowledged()
+        if line.complaint is not None and len(silent) == len(self._sources):
+            raise ConnectionRefused(self.name, line.complaint)
         self._log.warning("the venue did not answer the subscription", sources=silent)
 
     async def on_end(self, line: Line, ended_at: Instant) -> None:
@@ -268,7 +295,7 @@ class Feed:
 
     def _sort(
         self,
-        item: Received,
+        item: Received | SourcesRefused,
         at: Instant,
         sorted_out: dict[Producer, list[Arrival]],
         line: Line | None = None,
@@ -281,8 +308,12 @@ class Feed:
         elif type(item) is Rejection:
             self._log.warning("rejected", reason=item.reason, detail=item.detail)
             producer = self._events
+        elif isinstance(item, SourcesRefused):
+            producer = self._events
         else:
             self._note(item, line)
+            if isinstance(item, Refusal) and item.final and item.sources:
+                self._sort(SourcesRefused(item.sources), at, sorted_out)
             return
         self._order += 1
         sorted_out.setdefault(producer, []).append(Arrival(at, self.name, self._order, item))
@@ -305,8 +336,9 @@ class Feed:
                 self._log.info("subscribed", sources=sources)
             case Refusal(sources, detail, final):
                 self._log.error("refused by the venue", sources=sources, detail=detail, final=final)
-                if line is not None and final and not sources:
-                    line.error = SubscriptionRefused(self.name, detail)
+                if line is not None and not sources:
+                    line.complaint = detail
+                    line.error = SubscriptionRefused(self.name, detail) if final else line.error
             case GoingAway(detail):
                 self._log.warning("the venue is going away", detail=detail)
                 if line is not None:

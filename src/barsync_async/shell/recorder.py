@@ -2,8 +2,8 @@
 
 What comes is written as it is read, with the moment of its reading; what could be a secret is not:
 of what we send only the size, but for the opening frames and the keep-alive of feeds that have no
-credentials; credentials nowhere, should a venue send them back; of a url no user, and no value of
-a parameter that is named like a secret.
+credentials and no format of their own; credentials nowhere, should a venue send them back; of a
+url no user, and no value of a parameter that is named like a secret.
 """
 
 import re
@@ -242,6 +242,8 @@ def without_secrets(url: str) -> str:
 def _known(plan: ConnectionPlan) -> _Known:
     if plan.options.credentials is not None:
         return _Known(secrets=_spellings(plan.options.credentials))
+    if plan.options.format is not None:
+        return _Known()  # what is sent is somebody's own text, and may hold anything
     session = _session(plan)
     sayings = [*session.opening_frames()]
     if session.keep_alive is not None:

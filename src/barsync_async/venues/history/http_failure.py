@@ -2,7 +2,7 @@
 
 from http import HTTPStatus
 
-from barsync_async.messages import excerpt
+from barsync_async.messages import EXCERPT_BYTES, excerpt
 from barsync_async.venues.history.exchange import HistoryDelay, HistoryRefusal, HistoryResponse
 
 _ASK_AGAIN_MS = 5_000
@@ -19,7 +19,7 @@ def http_failure(response: HistoryResponse) -> HistoryDelay | HistoryRefusal | N
     status = response.status
     if status == HTTPStatus.OK:
         return None
-    detail = f"HTTP {status}: {excerpt(response.body)}"
+    detail = f"HTTP {status}: {excerpt(response.body)}"[:EXCERPT_BYTES]
     if status in _PASSING or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         return HistoryDelay(_wait_ms(response), detail)
     return HistoryRefusal(detail)
@@ -27,7 +27,7 @@ def http_failure(response: HistoryResponse) -> HistoryDelay | HistoryRefusal | N
 
 def disorder(detail: str) -> HistoryDelay:
     """The venue answered with what it never should."""
-    return HistoryDelay(_ASK_AGAIN_MS, detail)
+    return HistoryDelay(_ASK_AGAIN_MS, detail[:EXCERPT_BYTES])
 
 
 def _wait_ms(response: HistoryResponse) -> int:
