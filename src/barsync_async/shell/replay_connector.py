@@ -108,6 +108,8 @@ class ReplayConnector:
                 self._clock.show(record.wall_ns, at_ns)
                 await self._play(record)
                 self._on_progress(at_ns)
+        self.lost += sum(map(len, self._held.values()))
+        self._held.clear()
 
     async def _play(self, record: Record) -> None:
         match record:
