@@ -296,5 +296,5 @@ def test_the_version_is_that_of_the_package() -> None:
 def test_help_names_every_command(option: str) -> None:
     result = barsync(option)
     assert result.exit_code == 0
-    for command in ("run", "check", "simulate", "demo"):
+    for command in ("run", "check", "simulate", "demo", "record", "replay", "venues"):
         assert f"  {command} " in result.stdout

@@ -12,6 +12,7 @@ import structlog
 import uvloop
 
 from barsync_async.config import Config
+from barsync_async.ports import Connector
 from barsync_async.shell.clock import SystemClock
 from barsync_async.shell.daemon import Daemon
 from barsync_async.shell.groups import one_error
@@ -39,8 +40,18 @@ def run_on_loop(loop: str, main: Callable[[], Awaitable[None]]) -> None:
     anyio.run(main, backend_options=options)
 
 
-def real_daemon(config: Config) -> Daemon:
+def real_daemon(
+    config: Config,
+    *,
+    through: Callable[[Connector], Connector] = lambda connector: connector,
+    past_bars: bool = True,
+) -> Daemon:
     """The daemon on the machine's clock and real sockets.
+
+    Args:
+        config: what to run.
+        through: puts something between the feeds and the network.
+        past_bars: whether to ask venues for them.
 
     Raises:
         ConfigError: a component cannot be made, or a certificate be read, as configured.
@@ -50,10 +61,10 @@ def real_daemon(config: Config) -> Daemon:
     return Daemon(
         config,
         clock=clock,
-        connector=WebsocketConnector(clock, intake, routes),
+        connector=through(WebsocketConnector(clock, intake, routes)),
         intake=intake,
         rng=Random(),  # noqa: S311 - jitter is no secret
-        http=HttpxClient(routes),
+        http=HttpxClient(routes) if past_bars else None,
     )
 
 

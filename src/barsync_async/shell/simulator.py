@@ -166,7 +166,7 @@ class _SimulatorServer:
                 await self._left.wait()
         finally:
             with anyio.CancelScope(shield=True):
-                await _close(server)
+                await close_server(server)
 
     async def _open(self) -> Server:
         host, port = self._scenario.venue.address
@@ -270,7 +270,8 @@ async def _abort_if_stuck(line: _Line) -> None:
     line.websocket.transport.abort()
 
 
-async def _close(server: Server) -> None:
+async def close_server(server: Server) -> None:
+    """Tell every client goodbye, and wait for no one for long."""
     server.close(code=GOING_AWAY, reason="the venue is stopped")
     with anyio.move_on_after(_GOODBYE_S):
         await server.wait_closed()
