@@ -21,7 +21,7 @@ LOCK := pip compile --quiet --no-config --universal --python-version 3.11 \
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install demo test simulate mutants lint format bench lock clean
+.PHONY: help install demo test simulate fuzz mutants lint format bench lock clean
 
 help: ## list the targets
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z]+:.*## / { printf "make %-9s%s\n", $$1, $$2 }' \
@@ -54,6 +54,10 @@ test: install ## run every test; ARGS="-k name" goes to pytest
 simulate: install ## let SEEDS=1000 random worlds happen, FROM=0 on, in JOBS=processes; a failure names its seed
 	@$(BIN)/python -m tests.worlds.simulate $(if $(SEEDS),--seeds $(SEEDS)) \
 		$(if $(FROM),--from $(FROM)) $(if $(JOBS),--jobs $(JOBS))
+
+fuzz: install ## give mutated messages to every codec for SECONDS=60; SEED=1, CODEC=name; a failure is kept in var/fuzz
+	@$(BIN)/python -m tests.fuzz.run $(if $(SECONDS),--seconds $(SECONDS)) \
+		$(if $(SEED),--seed $(SEED)) $(if $(CODEC),--codec $(CODEC))
 
 mutants: install ## run the core's tests against small mistakes in it; ARGS="word" picks some
 	@$(BIN)/python tests/mutation/run.py $(ARGS)

@@ -190,7 +190,7 @@ def test_five_mistakes_in_one_config_are_all_named_with_path_value_and_expectati
         ),
         (f"{PORTFOLIO}.cash", "'much'", "should be a valid number"),
         (f"{SYNCHRONIZER}.expected_sources[1]", "'IWM_1m'", "no feed has this source"),
-        ("feeds.sim.venue", "'nasdaq'", f"expected one of {' '.join(CODECS)}"),
+        ("feeds.sim.venue", "'nasdaq'", f"expected one of {' '.join(CODECS)} file"),
         ("service.colour", "'red'", "no such key"),
     ]
 

@@ -24,6 +24,7 @@ from barsync_async.config import (
     ServiceConfig,
     parse_config,
 )
+from barsync_async.config.files import HistoryFileConfig
 from barsync_async.features.spec import PAIR_INDICATORS, SOURCE_INDICATORS
 from barsync_async.strategies import STRATEGIES
 from barsync_async.units import TIMEFRAMES
@@ -33,6 +34,7 @@ DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
 TABLES: list[type[BaseModel]] = [
     ServiceConfig,
     FeedConfig,
+    HistoryFileConfig,
     HoursConfig,
     JsonlConfig,
     ConsoleConfig,

@@ -22,6 +22,7 @@ TARGETS = (
     "demo",
     "test",
     "simulate",
+    "fuzz",
     "mutants",
     "lint",
     "format",

@@ -9,6 +9,7 @@
     │   ├── ConnectionRefused  the venue could not be reached, or cut the connection
     │   └── SubscriptionRefused  the venue said no, and says it will say no again
     ├── HistoryError           a file of past bars cannot be read
+    ├── RecordingError         a recording cannot be read
     ├── OutputError            an output could not be written
     ├── ConservationBroken     the portfolio's books do not balance
     └── Overflow               a subscriber with overflow policy ``disconnect`` fell behind
@@ -85,6 +86,18 @@ class HistoryError(BarsyncError):
 
     def __str__(self) -> str:
         return f"history {self.path}: {self.detail}"
+
+
+class RecordingError(BarsyncError):
+    """A file that should hold a recording cannot be used; ``path`` names it."""
+
+    def __init__(self, path: str, detail: str) -> None:
+        super().__init__(path, detail)
+        self.path = path
+        self.detail = detail
+
+    def __str__(self) -> str:
+        return f"recording {self.path}: {self.detail}"
 
 
 class OutputError(BarsyncError):

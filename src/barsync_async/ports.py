@@ -163,6 +163,12 @@ class CaughtUp(msgspec.Struct, frozen=True):
     """The feed has all that it missed, or as much as there is to be had."""
 
 
+class SourcesRefused(msgspec.Struct, frozen=True):
+    """The venue will not send these sources on this connection."""
+
+    sources: tuple[SourceId, ...]
+
+
 class Arrival(NamedTuple):
     """A bar, a rejection or a change of the connection, its moment (when its frame, or the end of
     the connection, was read from the socket), and the feed it concerns.
@@ -174,7 +180,7 @@ class Arrival(NamedTuple):
     at: Instant
     feed: str
     order: int
-    item: Bar | Running | Rejection | ConnectionChange | CaughtUp
+    item: Bar | Running | Rejection | ConnectionChange | CaughtUp | SourcesRefused
 
 
 class Frame(msgspec.Struct, frozen=True, gc=False):

@@ -111,7 +111,7 @@ def test_check_names_every_mistake_and_exits_with_2(config: Path) -> None:
     head, *mistakes = result.stderr.splitlines()
     assert head == f"{config}: 2 mistakes"
     assert mistakes[0].startswith("  containers.agg.components.strategies.config.strategies[0]")
-    known = " ".join(CODECS)
+    known = " ".join([*CODECS, "file"])
     assert mistakes[1] == f"  feeds.sim.venue = 'nasdaq': expected one of {known}"
 
 
@@ -296,5 +296,5 @@ def test_the_version_is_that_of_the_package() -> None:
 def test_help_names_every_command(option: str) -> None:
     result = barsync(option)
     assert result.exit_code == 0
-    for command in ("run", "check", "simulate", "demo"):
+    for command in ("run", "check", "simulate", "demo", "record", "replay", "venues"):
         assert f"  {command} " in result.stdout

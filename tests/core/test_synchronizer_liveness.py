@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from tests.core.scene import Scene
+from tests.core.scene import Scene, brief
 
 from barsync_async.units import SourceId
 
@@ -263,3 +263,48 @@ def test_down_and_back_a_source_stays_excluded_until_its_next_bar() -> None:
     assert some.bar(SPY, 0, feed="x") == [("complete", 0, "SPY_1m=1")]
     some.bar(QQQ, 1, feed="y")
     assert some.bar(SPY, 2, feed="x") == []
+
+
+# What the venue refuses
+
+
+def refuse(some: Scene, feed: str, source: str) -> list[Any]:
+    return brief(some.core.on_refused(feed, [SourceId(source)], some.now))
+
+
+def test_a_source_that_the_venue_refuses_is_down_though_its_feed_is_connected() -> None:
+    some = scene()
+    some.connect("y")
+    assert refuse(some, "y", QQQ) == [(QQQ, "down")]
+    assert refuse(some, "y", QQQ) == []
+    assert refuse(some, "y", "NOBODY_1m") == []
+
+
+def test_a_refused_source_is_not_waited_for_where_down_ones_are_not() -> None:
+    some = scene(exclude_idle=True)
+    some.connect("y")
+    some.bar(SPY, 0, feed="x")
+    assert refuse(some, "y", QQQ) == [(QQQ, "down"), ("partial", 0, "SPY_1m=1")]
+
+
+def test_a_refused_source_does_not_turn_idle() -> None:
+    some = scene(idle_after=1)
+    some.connect("y")
+    refuse(some, "y", QQQ)
+    some.bar(SPY, 0, feed="x")
+    assert (QQQ, "idle") not in some.pass_ms(1_000)
+
+
+def test_a_new_connection_asks_anew_for_what_was_refused() -> None:
+    some = scene()
+    some.connect("y")
+    refuse(some, "y", QQQ)
+    assert (QQQ, "live") in some.connect("y")
+
+
+def test_another_line_that_carries_it_keeps_a_refused_source_alive() -> None:
+    some = scene(feeds={SourceId(QQQ): ("y", "z"), SourceId(SPY): ("x",)})
+    some.connect("y")
+    some.connect("z")
+    assert refuse(some, "y", QQQ) == []
+    assert refuse(some, "z", QQQ) == [(QQQ, "down")]

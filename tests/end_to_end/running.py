@@ -57,6 +57,18 @@ class Watched:
                 await self._changed.wait()
 
 
+def counted(wanted: Callable[[Line], Any], count: int) -> Callable[[Line], bool]:
+    """Holds at the ``count``-th line for which ``wanted`` holds."""
+    seen = 0
+
+    def is_last(line: Line) -> bool:
+        nonlocal seen
+        seen += bool(wanted(line))
+        return seen >= count
+
+    return is_last
+
+
 class Running:
     """A process; ``out`` and ``err`` grow as it writes."""
 
@@ -72,6 +84,11 @@ class Running:
 
     async def logged(self, event: str, skip: int = 0) -> Line:
         return await self.err.until(lambda line: line.get("event") == event, skip)
+
+    async def logged_times(self, event: str, count: int) -> list[Line]:
+        """The first ``count`` of such lines."""
+        await self.err.until(counted(lambda line: line.get("event") == event, count))
+        return [line for line in self.err.json() if line.get("event") == event][:count]
 
     async def address(self) -> str:
         """Where a simulated venue listens."""
@@ -113,6 +130,18 @@ async def barsync(
             if process.returncode is None:
                 process.kill()
             await process.wait()
+
+
+def toml(document: Mapping[str, Any]) -> str:
+    """``document`` as TOML, each of its tables on one line."""
+    return "\n".join(f"{json.dumps(key)} = {_inline(value)}" for key, value in document.items())
+
+
+def _inline(value: Any) -> str:
+    if isinstance(value, Mapping):
+        inner = ", ".join(f"{json.dumps(key)} = {_inline(each)}" for key, each in value.items())
+        return f"{{ {inner} }}"
+    return json.dumps(value)
 
 
 def write_config(

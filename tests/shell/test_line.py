@@ -4,6 +4,8 @@ import asyncio
 from collections.abc import Sequence
 
 import pytest
+from structlog.testing import capture_logs
+from tests.end_to_end.venue import MINUTE, START, kline
 from tests.shell.test_feed import Bench, Line, refusals, running, settled
 
 from barsync_async.errors import SubscriptionRefused
@@ -35,6 +37,8 @@ class ChattySession:
             case "subscribed":
                 self._open = []
                 return (Acknowledged((SourceId("SPY_1m"),)),)
+            case "busy":
+                return (Refusal((), "too many connections", final=False),)
             case "go away":
                 return (Refusal((), "no such key", final=True),)
         return ()
@@ -184,3 +188,30 @@ async def test_stopping_amid_a_replacement_ends_both() -> None:
         await asyncio.sleep(101)
         assert len(bench.venue.lines) == 2
         await bench.stop()
+
+
+# Subscriptions gone silent
+
+
+async def test_a_connection_with_a_silent_source_is_replaced() -> None:
+    async with running(("SPY_1m", "QQQ_1m")) as bench:
+        with capture_logs() as logs:
+            subscribed(bench.line)
+            for minute in range(6):
+                bench.line.deliver(kline("SPY_1m", START + minute * MINUTE))
+                await asyncio.sleep(60)
+        assert [line["sources"] for line in logs if line["event"] == "silent subscriptions"] == [
+            ["QQQ_1m"]
+        ]
+        assert len(bench.venue.lines) == 2
+
+
+async def test_a_venue_that_complains_and_answers_nothing_is_left_for_another_try() -> None:
+    async with running(["SPY_1m"], start=False) as bench:
+        chatty(bench)
+        await settled()
+        bench.line.deliver("busy")
+        await asyncio.sleep(9)
+        assert len(bench.venue.called) == 1
+        await asyncio.sleep(2)
+        assert len(bench.venue.called) == 2

@@ -576,6 +576,68 @@ async def test_a_venue_that_does_not_hang_up_after_the_end_is_cut_off(last: Wire
     assert asyncio.get_running_loop().time() - asked < websocket._PING_S / 2
 
 
+# Life
+
+
+PONG = WireFrame(Opcode.PONG, b"")
+
+
+@asynccontextmanager
+async def watched(clock: HandClock) -> AsyncIterator[Bench]:
+    """A connection that is looked at all the time, to see whether it lives."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(websocket, "_LOOK_S", 0.0005)
+        async with connected(clock) as bench:
+            yield bench
+
+
+async def looked_at(clock: HandClock, times: int = 5) -> None:
+    """Until it was, at the moment of now."""
+    wanted = clock.looks + times
+    await until(lambda: clock.looks >= wanted)
+
+
+@real
+async def test_a_connection_on_which_nothing_comes_not_even_pongs_is_dead() -> None:
+    clock = HandClock()
+    async with watched(clock) as bench:
+        for moment in (1, 2, 3):
+            clock.mono = moment * websocket._DEAD_NS
+            await looked_at(clock)
+            bench.wire.write(PONG)
+            await looked_at(clock)
+        bench.wire.write(text("a"))
+        await bench.read(1)
+        clock.mono += websocket._DEAD_NS + 1
+        got, error = await bench.end()
+        assert got == [b"a"]
+        assert error.detail == "nothing came for 40 s, no pong either"
+
+
+@real
+async def test_one_that_we_do_not_read_for_want_of_room_is_not_dead_until_it_is_silent() -> None:
+    clock = HandClock()
+    total = 12_000
+    async with watched(clock) as bench:
+        bench.wire.write(*(text(f"{number:0100}") for number in range(total)))
+        transport = bench.connection._websocket.transport
+        await until(lambda: not transport.is_reading())
+        for _ in range(3):
+            clock.mono += 10 * websocket._DEAD_NS
+            await looked_at(clock)
+        got = 0
+        while got < total:
+            got += len(await bench.receive())
+        assert transport.is_reading()
+        clock.mono += websocket._DEAD_NS
+        await looked_at(clock)
+        bench.wire.write(text("more"))
+        assert [frame.data for frame in await bench.receive()] == [b"more"]
+        clock.mono += websocket._DEAD_NS + 1
+        _, error = await bench.end()
+        assert error.detail == "nothing came for 40 s, no pong either"
+
+
 @real
 async def test_what_is_sent_arrives_in_order() -> None:
     async with connected() as bench:

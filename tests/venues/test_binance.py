@@ -199,6 +199,12 @@ def test_an_error_for_nothing_of_ours_is_no_final_refusal() -> None:
     assert item == Refusal((), "error 3: Invalid JSON", final=False)
 
 
+def test_a_long_error_is_cut() -> None:
+    (item,) = session().receive(json.dumps({"code": 2, "msg": "x" * 5_000}))
+    assert isinstance(item, Refusal)
+    assert len(item.detail) <= 512
+
+
 @pytest.mark.parametrize(
     "frame",
     ['{"e":"serverShutdown","E":1}', '{"stream":"!serverShutdown","data":{"e":"serverShutdown"}}'],

@@ -1,68 +1,34 @@
 """The ``barsync`` command. Exit codes: 0 done, 1 failed, 2 bad usage or config."""
 
-import math
 import os
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import anyio
 import click
 
 from barsync_async.app.demo import make_plan, run_real, run_virtual
+from barsync_async.app.files import run_files
 from barsync_async.app.logging import set_up_logging
-from barsync_async.app.runner import LOOPS, forget_output, real_daemon, run_daemon, run_on_loop
-from barsync_async.app.settings import load_config, load_scenario
-from barsync_async.app.simulate import run_simulator
-from barsync_async.config import OUTPUT_EVENTS, Config
-from barsync_async.errors import BarsyncError, ConfigError
+from barsync_async.app.options import (
+    config_argument,
+    duration_option,
+    errors_told,
+    log_as_told,
+    loop_option,
+    speed_option,
+)
+from barsync_async.app.record import run_recorded
+from barsync_async.app.recording_commands import COMMANDS
+from barsync_async.app.runner import real_daemon, run_daemon, run_on_loop
+from barsync_async.app.settings import load_config, load_scenario, parse_address
+from barsync_async.app.simulate import run_recorded_venue, run_simulator, venue_tls
+from barsync_async.config import OUTPUT_EVENTS, Config, FeedConfig
 from barsync_async.shell.clock import SystemClock
 from barsync_async.shell.components.registry import build_containers
 from barsync_async.shell.intake import Intake
+from barsync_async.shell.recording_file import Recording, is_recording
+from barsync_async.shell.routes import routes_of
 from barsync_async.venues import CODECS
-
-EXIT_FAILED = 1
-EXIT_USAGE = 2
-
-config_argument = click.argument("config", type=click.Path(path_type=Path))
-
-
-def _finite(
-    context: click.Context, parameter: click.Parameter, value: float | None
-) -> float | None:
-    del context, parameter
-    if value is not None and not math.isfinite(value):
-        raise click.BadParameter(f"{value} is not a finite number.")
-    return value
-
-
-duration_option = click.option(
-    "--duration",
-    type=click.FloatRange(min=0, min_open=True),
-    callback=_finite,
-    metavar="SECONDS",
-    help="End cleanly after so many seconds.  [default: at Ctrl-C]",
-)
-loop_option = click.option(
-    "--loop", type=click.Choice(LOOPS), default="uvloop", show_default=True, help="The event loop."
-)
-
-
-@contextmanager
-def _errors_told() -> Iterator[None]:
-    """Every expected failure as one message and its exit code."""
-    try:
-        yield
-    except ConfigError as error:
-        click.echo(str(error), err=True)
-        sys.exit(EXIT_USAGE)
-    except BrokenPipeError:
-        forget_output()
-        sys.exit(EXIT_FAILED)
-    except BarsyncError as error:
-        click.echo(f"barsync: {error}", err=True)
-        sys.exit(EXIT_FAILED)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -75,34 +41,53 @@ def main() -> None:
 @config_argument
 @duration_option
 @loop_option
-def run(config: Path, duration: float | None, loop: str) -> None:
-    """Run the daemon that CONFIG describes until SIGTERM or Ctrl-C; then drain and exit."""
-    with _errors_told():
+@click.option(
+    "--record",
+    "recording",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Write all that comes over the wire to FILE, to be replayed; gzipped where it ends in .gz",
+)
+def run(config: Path, duration: float | None, loop: str, recording: Path | None) -> None:
+    """Run the daemon that CONFIG describes until SIGTERM or Ctrl-C; then drain and exit.
+
+    On feeds of files: on virtual time, from the first bar to the last.
+    """
+    with errors_told():
         parsed = load_config(config, os.environ)
-        _log_as_told(parsed)
-        run_on_loop(loop, lambda: run_daemon(real_daemon(parsed), anyio.Event(), duration))
-
-
-def _log_as_told(config: Config) -> None:
-    set_up_logging(config.service.log_format, config.service.log_level, SystemClock())
+        if recording is None and all(feed.is_of_files for feed in parsed.feeds.values()):
+            run_files(parsed, duration)
+            return
+        log_as_told(parsed)
+        if recording is not None:
+            run_on_loop(loop, lambda: run_recorded(parsed, recording, duration))
+        else:
+            run_on_loop(loop, lambda: run_daemon(real_daemon(parsed), anyio.Event(), duration))
 
 
 @main.command()
 @config_argument
 def check(config: Path) -> None:
     """Say what is wrong in CONFIG, all of it, or what it would run."""
-    with _errors_told():
+    with errors_told():
         parsed = load_config(config, os.environ)
+        routes_of(parsed)
         build_containers(parsed, clock=SystemClock(), intake=Intake())
         click.echo(f"{config}: good")
         click.echo(_summary(parsed))
 
 
+def _where(feed: FeedConfig) -> str:
+    if feed.is_of_files:
+        return "from " + " ".join(file.path for file in feed.files.values())
+    return f"at {feed.url or CODECS[feed.venue].default_url + ' (public)'}"
+
+
 def _summary(config: Config) -> str:
     lines = [f"service {config.service.name}"]
     for name, feed in config.feeds.items():
-        where = feed.url or f"{CODECS[feed.venue].default_url} (public)"
-        lines.append(f"feed {name}: {feed.venue} at {where}: {' '.join(feed.sources)}")
+        lines.append(f"feed {name}: {feed.venue} {_where(feed)}: {' '.join(feed.sources)}")
+        lines += [f"  {source} is made of {parts}" for source, parts in feed.derived.items()]
     for name, container in config.containers.items():
         kinds = ", ".join(f"{key} ({each.type})" for key, each in container.components.items())
         lines.append(f"container {name}: {kinds}")
@@ -117,6 +102,7 @@ def _summary(config: Config) -> str:
 @main.command()
 @click.argument("scenario", type=click.Path(path_type=Path))
 @click.option("--listen", metavar="HOST:PORT", help="Override the scenario's address.")
+@speed_option
 @click.option("--seed", type=int, help="Override the scenario's seed.")
 @click.option(
     "--log",
@@ -129,16 +115,31 @@ def _summary(config: Config) -> str:
 def simulate(
     scenario: Path,
     listen: str | None,
+    speed: float | None,
     seed: int | None,
     log_path: Path | None,
     duration: float | None,
     loop: str,
 ) -> None:
-    """Serve the market of SCENARIO over a real websocket, in the venue's own protocol."""
-    with _errors_told():
+    """Serve the market of SCENARIO over a real websocket, in the venue's own protocol.
+
+    SCENARIO may be a recording: its connections are served, each once, to whom asks for their path.
+    """
+    with errors_told():
         set_up_logging("console", "info", SystemClock())
+        if is_recording(scenario):
+            if seed is not None or log_path is not None:
+                raise click.UsageError("--seed and --log are a scenario's, not a recording's")
+            address, recording = parse_address(listen), Recording(scenario)
+            run_on_loop(
+                loop, lambda: run_recorded_venue(recording, address, speed or 1.0, duration)
+            )
+            return
+        if speed is not None:
+            raise click.UsageError("--speed is a recording's; a scenario has pace_ms")
         parsed = load_scenario(scenario, seed=seed, listen=listen)
-        run_on_loop(loop, lambda: run_simulator(parsed, log_path, duration))
+        tls = venue_tls(parsed, scenario)
+        run_on_loop(loop, lambda: run_simulator(parsed, log_path, duration, tls))
 
 
 @main.command()
@@ -173,10 +174,14 @@ def demo(
     """Run a simulated venue and the daemon together: a set every second."""
     if virtual and duration is None:
         raise click.UsageError("--virtual needs --duration")
-    with _errors_told():
+    with errors_told():
         plan = make_plan(config_path, scenario_path, seed, os.environ)
         if virtual:
             run_virtual(plan, duration or 0.0)
         else:
-            _log_as_told(plan.config)
+            log_as_told(plan.config)
             run_on_loop(loop, lambda: run_real(plan, duration))
+
+
+for _command in COMMANDS:
+    main.add_command(_command)

@@ -47,6 +47,7 @@ def make_plan(
         parsed = load_config(config or folder / "demo.toml", environ)
         market = load_scenario(scenario or folder / "scenario.toml", seed=seed)
     _check_sources(parsed, market)
+    _check_plain(market, str(scenario))
     return Plan(parsed, market)
 
 
@@ -71,6 +72,12 @@ async def run_real(plan: Plan, duration_s: float | None) -> None:
             daemon = real_daemon(_pointed_at(plan.config, started.url))
             await run_daemon(daemon, anyio.Event(), duration_s)
             tasks.cancel_scope.cancel()
+
+
+def _check_plain(scenario: Scenario, origin: str) -> None:
+    if scenario.venue.tls is not None:
+        expected = "a demo has no TLS; serve this scenario by barsync simulate"
+        raise ConfigError(origin, [Mistake("venue.tls", "", expected)])
 
 
 class _Started:

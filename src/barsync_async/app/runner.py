@@ -5,7 +5,6 @@ import os
 import signal
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from pathlib import Path
 from random import Random
 
 import anyio
@@ -13,14 +12,13 @@ import structlog
 import uvloop
 
 from barsync_async.config import Config
-from barsync_async.mistakes import key_path
+from barsync_async.ports import Connector
 from barsync_async.shell.clock import SystemClock
-from barsync_async.shell.connections import plan_connections
 from barsync_async.shell.daemon import Daemon
 from barsync_async.shell.groups import one_error
 from barsync_async.shell.http_client import HttpxClient
 from barsync_async.shell.intake import Intake
-from barsync_async.shell.tls import Route, trusting
+from barsync_async.shell.routes import routes_of
 from barsync_async.shell.websocket import WebsocketConnector
 
 LOOPS = ("uvloop", "asyncio")
@@ -42,36 +40,32 @@ def run_on_loop(loop: str, main: Callable[[], Awaitable[None]]) -> None:
     anyio.run(main, backend_options=options)
 
 
-def real_daemon(config: Config) -> Daemon:
+def real_daemon(
+    config: Config,
+    *,
+    through: Callable[[Connector], Connector] = lambda connector: connector,
+    past_bars: bool = True,
+) -> Daemon:
     """The daemon on the machine's clock and real sockets.
+
+    Args:
+        config: what to run.
+        through: puts something between the feeds and the network.
+        past_bars: whether to ask venues for them.
 
     Raises:
         ConfigError: a component cannot be made, or a certificate be read, as configured.
     """
     clock, intake = SystemClock(), Intake()
-    routes = _routes(config)
+    routes = routes_of(config)
     return Daemon(
         config,
         clock=clock,
-        connector=WebsocketConnector(clock, intake, routes),
+        connector=through(WebsocketConnector(clock, intake, routes)),
         intake=intake,
         rng=Random(),  # noqa: S311 - jitter is no secret
-        http=HttpxClient(routes),
+        http=HttpxClient(routes) if past_bars else None,
     )
-
-
-def _routes(config: Config) -> dict[str, Route]:
-    """How each connection goes out."""
-    routes = {}
-    for plan in plan_connections(config):
-        feed = config.feeds[plan.feed]
-        if feed.ca_file is not None or feed.proxy is not None:
-            tls = None
-            if feed.ca_file is not None:
-                key = key_path(("feeds", plan.feed, "ca_file"))
-                tls = trusting(Path(config.origin).parent / feed.ca_file, config.origin, key)
-            routes[plan.name] = Route(tls, feed.proxy)
-    return routes
 
 
 async def set_on_signal(stop: anyio.Event) -> None:

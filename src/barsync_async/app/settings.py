@@ -80,6 +80,16 @@ def load_scenario(path: Path, *, seed: int | None = None, listen: str | None = N
     return parse_scenario(document, str(path))
 
 
+def parse_address(listen: str | None) -> tuple[str, int]:
+    """The host and port of ``--listen``, or those that a scenario has where it names none.
+
+    Raises:
+        ConfigError: it is no HOST:PORT.
+    """
+    venue = {} if listen is None else {"listen": listen}
+    return parse_scenario({"venue": venue, "sources": {"SPY_1m": {}}}, "--listen").venue.address
+
+
 def load_toml(path: Path) -> dict[str, Any]:
     """The tables of a TOML file.
 

@@ -9,6 +9,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from barsync_async.aggregation.bars import why_not_nested
+from barsync_async.config.json_format import JsonFormatConfig
 from barsync_async.config.tables import (
     CALENDAR_KINDS,
     COMPONENT_CONFIGS,
@@ -19,7 +20,7 @@ from barsync_async.errors import Mistake
 from barsync_async.mistakes import key_path, mistake
 from barsync_async.units import SourceId, split_source
 from barsync_async.venues import CODECS
-from barsync_async.venues.options import VenueOptions
+from barsync_async.venues.options import Credentials, VenueOptions
 
 
 def told(error: ValidationError, prefix: tuple[str | int, ...]) -> Iterator[Mistake]:
@@ -91,9 +92,10 @@ def feed_mistakes(document: Mapping[str, Any]) -> Iterator[Mistake]:
             yield Mistake(key_path(("feeds", name, "venue")), repr(venue), expected)
         yield from _derived_mistakes(name, table)
         yield from _file_mistakes(name, table)
+        options = _options(table)
         for index, source in _sources(table.get("sources")):
             path = key_path(("feeds", name, "sources", index))
-            if codec is not None and (why := codec.supports(source, _options(table))):
+            if codec and options and (why := codec.supports(source, options)):
                 yield Mistake(path, repr(source), why)
                 continue
             stream = source if codec is None else codec.stream(source)
@@ -149,10 +151,20 @@ def live_mistakes(document: Mapping[str, Any]) -> Iterator[Mistake]:
                 yield Mistake(key_path(("feeds", name, "venue")), repr(venue), expected)
 
 
-def _options(table: Mapping[str, Any]) -> VenueOptions:
-    """As much of a feed's options as the choice of sources depends on."""
-    url = table.get("url")
-    return VenueOptions(url=url if isinstance(url, str) else None)
+def _options(table: Mapping[str, Any]) -> VenueOptions | None:
+    """As much of a feed's options as the choice of sources depends on; None where its ``format`` is
+    wrong, which is told as such.
+    """
+    url, key, secret = (table.get(name) for name in ("url", "key", "secret"))
+    credentials = Credentials(key, secret if isinstance(secret, str) else "") if key else None
+    try:
+        given = table.get("format")
+        form = None if given is None else JsonFormatConfig.model_validate(given).made
+    except ValidationError:
+        return None
+    return VenueOptions(
+        url=url if isinstance(url, str) else None, credentials=credentials, format=form
+    )
 
 
 def lookahead_mistakes(document: Mapping[str, Any]) -> Iterator[Mistake]:

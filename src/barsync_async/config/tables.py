@@ -19,6 +19,7 @@ from pydantic import (
 )
 
 from barsync_async.config.files import HistoryFileConfig
+from barsync_async.config.json_format import JsonFormatConfig
 from barsync_async.features import parse_indicators
 from barsync_async.messages import EventType
 from barsync_async.strategy_choice import check_strategy
@@ -132,6 +133,7 @@ class FeedConfig(_Table):
     proxy: Annotated[str, AfterValidator(_proxy_url)] | None = None
     grace_ms: Annotated[int, Field(ge=0, le=3_600_000)] = 2_000
     backfill: Annotated[int, Field(ge=0, le=100_000)] | None = None
+    format: JsonFormatConfig | None = None
     derived: dict[SourceName, SourceName] = {}
     files: dict[SourceName, HistoryFileConfig] = {}
     rollover_s: Annotated[float, Field(gt=0, le=31_536_000, allow_inf_nan=False)] | None = None
@@ -148,7 +150,12 @@ class FeedConfig(_Table):
         if self.key is not None:
             secret = "" if self.secret is None else self.secret.get_secret_value()
             credentials = Credentials(self.key.get_secret_value(), secret)
-        return VenueOptions(url=self.url, history_url=self.history_url, credentials=credentials)
+        return VenueOptions(
+            url=self.url,
+            history_url=self.history_url,
+            credentials=credentials,
+            format=None if self.format is None else self.format.made,
+        )
 
 
 class ComponentConfig(_Table):

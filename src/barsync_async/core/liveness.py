@@ -9,6 +9,8 @@
     idle     a bar                                    live
     idle     no feed that carries it is connected     down
     down     a feed that carries it is connected      live
+
+A feed whose venue has refused a source does not carry it until it is connected anew.
 """
 
 from collections.abc import Iterator, Sequence
@@ -49,6 +51,7 @@ class Liveness:
         self._up_since: dict[str, MonoNs] = {}
         self._told: set[str] = set()
         self._once_up: set[str] = set()
+        self._refused: set[tuple[int, str]] = set()
         self.status: list[SourceStatus | None] = [None] * len(sources)  # None: live from the start
         self.uneasy: set[int] = set()
         self.excluded: set[int] = set()
@@ -56,6 +59,7 @@ class Liveness:
     def on_connection(self, feed: str, *, up: bool, now: Instant) -> Iterator[SourceStatus]:
         """``feed`` has a new connection, or lost it; gives every change of status."""
         self._told.add(feed)
+        self._refused = {each for each in self._refused if each[1] != feed}
         if up:
             self._up_since[feed] = now.mono
             self._once_up.add(feed)
@@ -65,9 +69,16 @@ class Liveness:
             if feed in carriers:
                 yield from self._on_reach(index, now)
 
+    def on_refused(self, index: int, feed: str, now: Instant) -> Iterator[SourceStatus]:
+        """The venue of ``feed`` will not send this source; gives the change of status, if any."""
+        self._refused.add((index, feed))
+        yield from self._on_reach(index, now)
+
     def _on_reach(self, index: int, now: Instant) -> Iterator[SourceStatus]:
         carriers = self._carriers[index]
-        reached = any(feed in self._up_since for feed in carriers)
+        reached = any(
+            feed in self._up_since and (index, feed) not in self._refused for feed in carriers
+        )
         lost = not reached and not self._once_up.isdisjoint(carriers)
         if lost and not self._is(index, "down"):
             self._misses[index] = 0
@@ -96,7 +107,10 @@ class Liveness:
         carriers = [feed for feed in self._carriers[index] if feed in self._told]
         if not carriers:
             return True
-        return any(self._up_since.get(feed, since + 1) <= since for feed in carriers)
+        return any(
+            self._up_since.get(feed, since + 1) <= since and (index, feed) not in self._refused
+            for feed in carriers
+        )
 
     def _is(self, index: int, status: str) -> bool:
         now = self.status[index]

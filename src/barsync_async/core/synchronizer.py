@@ -6,7 +6,7 @@ after each of :attr:`Synchronizer.deadlines`, and gives it the bars that were re
 moment first. ``docs/synchronization.md`` has the rules.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 
 from barsync_async.core.admission import Admission
@@ -16,7 +16,7 @@ from barsync_async.core.slot import Cause, Slot, State
 from barsync_async.core.spec import SynchronizerSpec
 from barsync_async.core.statistics import Counters, SourceStatistics, Statistics
 from barsync_async.messages import Bar, BarRejected, ClockStep, StepCause, excerpt, is_same
-from barsync_async.units import Instant, MonoNs, SourceId, WallMs
+from barsync_async.units import Instant, MonoNs, SourceId, WallMs, split_source
 
 __all__ = ["Outcome", "Synchronizer"]
 
@@ -148,6 +148,17 @@ class Synchronizer:
         for change in self._liveness.on_connection(feed, up=up, now=now):
             self._life.out.append(change)
             self._life.let_go(change, now)
+        self._life.release_ready()
+        return self._life.take_out()
+
+    def on_refused(self, feed: str, sources: Iterable[SourceId], now: Instant) -> Sequence[Outcome]:
+        """The venue of ``feed`` will not send ``sources``, for as long as this connection lives."""
+        for source in sources:
+            index = self.alignment.index(*split_source(source))
+            if index is not None:
+                for change in self._liveness.on_refused(index, feed, now):
+                    self._life.out.append(change)
+                    self._life.let_go(change, now)
         self._life.release_ready()
         return self._life.take_out()
 

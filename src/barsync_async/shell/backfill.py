@@ -37,13 +37,13 @@ class Pace:
         self._interval_ns = interval_ms * NS_PER_MS
         self._clock = clock
         self._next: int = clock.now().mono
+        self._queue = anyio.Lock()
 
     async def turn(self) -> None:
-        """Wait for one's turn."""
-        now = self._clock.now().mono
-        turn = max(now, self._next)
-        self._next = turn + self._interval_ns
-        await anyio.sleep((turn - now) / 1e9)
+        """Wait for one's turn; who is cancelled while waiting leaves it to the next."""
+        async with self._queue:
+            await anyio.sleep(max(0, self._next - self._clock.now().mono) / 1e9)
+            self._next = self._clock.now().mono + self._interval_ns
 
 
 class Backfill:
@@ -102,7 +102,7 @@ class Backfill:
     async def _page(self, request: HistoryRequest) -> HistoryPage | None:
         """The answer to one request, asked again where that may help; None where it cannot."""
         delay_ms, detail = _FIRST_DELAY_MS, ""
-        for _ in range(_MOST_TRIES):
+        for tries_left in reversed(range(_MOST_TRIES)):
             await self._pace.turn()
             try:
                 response = await self._http.get(self._feed, request)
@@ -116,7 +116,8 @@ class Backfill:
                 if isinstance(answer, HistoryRefusal) or answer.after_ms > _LONGEST_DELAY_MS:
                     break
                 delay_ms = max(delay_ms, answer.after_ms)
-            await anyio.sleep(delay_ms / 1_000)
+            if tries_left:
+                await anyio.sleep(delay_ms / 1_000)
             delay_ms = min(delay_ms * 2, _LONGEST_DELAY_MS)
         self._log.error("no past bars", source=request.span.source, detail=detail)
         return None

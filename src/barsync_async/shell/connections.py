@@ -1,12 +1,13 @@
 """Which connection carries which sources: a config's feeds, cut to what a venue allows on one."""
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 import msgspec
 
 from barsync_async.config import Config, FeedConfig
 from barsync_async.units import TIMEFRAMES, SourceId, split_source
 from barsync_async.venues import CODECS
+from barsync_async.venues.facts import VenueFacts
 from barsync_async.venues.options import VenueOptions
 
 _SHARE_OF_LIFE = 0.95  # a connection is replaced so long before the venue cuts it
@@ -65,13 +66,11 @@ def wanted_of(table: FeedConfig, expected: Collection[str]) -> tuple[SourceId, .
 def _of_feed(name: str, table: FeedConfig, expected: Collection[str]) -> Iterator[ConnectionPlan]:
     wanted = wanted_of(table, expected)
     codec = CODECS.get(table.venue)  # none: files
-    most = len(wanted) if codec is None else codec.facts.max_sources
-    starts = range(0, len(wanted), most or 1)
+    shares = list(_shares(wanted, codec.facts)) if codec else [wanted] * bool(wanted)
     lifetime_s = None if codec is None else codec.facts.lifetime_s
-    for number, start in enumerate(starts, 1):
-        sources = wanted[start : start + most]
+    for number, sources in enumerate(shares, 1):
         yield ConnectionPlan(
-            name if len(starts) == 1 else f"{name}.{number}",
+            name if len(shares) == 1 else f"{name}.{number}",
             name,
             table.venue,
             table.options,
@@ -86,6 +85,16 @@ def _of_feed(name: str, table: FeedConfig, expected: Collection[str]) -> Iterato
             table.rollover_s or (lifetime_s and lifetime_s * _SHARE_OF_LIFE),
             0 if codec is None or codec.history is None else _past_bars(table),
         )
+
+
+def _shares(wanted: Sequence[SourceId], facts: VenueFacts) -> Iterator[tuple[SourceId, ...]]:
+    """``wanted``, cut to what the venue allows on one connection."""
+    groups: dict[str, list[SourceId]] = {}
+    for source in wanted:
+        groups.setdefault(split_source(source)[1] if facts.one_timeframe else "", []).append(source)
+    for group in groups.values():
+        for start in range(0, len(group), facts.max_sources):
+            yield tuple(group[start : start + facts.max_sources])
 
 
 def _past_bars(table: FeedConfig) -> int:

@@ -18,8 +18,8 @@ from barsync_async.shell.components.registry import build_containers
 from barsync_async.shell.components.synchronizer import BarSynchronizer
 from barsync_async.shell.connections import plan_connections
 from barsync_async.shell.feeds import NO_HISTORIES, Feeds, warn_of_unused
+from barsync_async.shell.file_feed import BarHistory
 from barsync_async.shell.groups import one_error
-from barsync_async.shell.history_reader import History
 from barsync_async.shell.intake import Intake
 from barsync_async.shell.outputs.output import Output
 from barsync_async.shell.outputs.registry import make_sink
@@ -52,7 +52,7 @@ class Daemon:
         intake: Intake,
         rng: Random,
         http: HttpClient | None = None,
-        histories: Mapping[str, Sequence[History]] = NO_HISTORIES,
+        histories: Mapping[str, Sequence[BarHistory]] = NO_HISTORIES,
     ) -> None:
         self._http = http
         plans = plan_connections(config)

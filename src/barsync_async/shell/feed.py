@@ -8,7 +8,7 @@ import anyio
 import structlog
 from anyio.abc import TaskGroup
 
-from barsync_async.errors import SubscriptionRefused
+from barsync_async.errors import ConnectionRefused, SubscriptionRefused
 from barsync_async.messages import Bar
 from barsync_async.ports import (
     Arrival,
@@ -17,13 +17,15 @@ from barsync_async.ports import (
     ConnectionChange,
     Connector,
     Frame,
+    SourcesRefused,
     VenueCodec,
 )
 from barsync_async.shell.backfill import Backfill
 from barsync_async.shell.intake import Intake
 from barsync_async.shell.line import Line
-from barsync_async.shell.past_bars import PastBars
+from barsync_async.shell.past_bars import PastBars, in_order
 from barsync_async.shell.producer import Producer
+from barsync_async.shell.silence import SilentSources
 from barsync_async.shell.waiting import first_of
 from barsync_async.shell.websocket import OversizedFrame
 from barsync_async.units import NS_PER_MS, Instant, SourceId, WallMs, split_source
@@ -42,6 +44,7 @@ _FIRST_BACKOFF_S = 0.25
 _MOST_BACKOFF_S = 30.0
 _STABLE_NS = 60_000 * NS_PER_MS
 _CATCH_UP_WITHIN_S = 60.0
+_ASK_S, _SILENT_S = 3.0, 4.0  # Coinbase gives us 5 s to subscribe; Kraken is silent till then
 
 log = structlog.get_logger("barsync.feed")
 
@@ -122,9 +125,11 @@ class Feed:
             return
         async with anyio.create_task_group() as tasks:
             self._tasks = tasks
+            tasks.start_soon(self._watch_silence, name=f"silence {self.name}")
             line: Line | None = self._open(tasks)
             while line is not None:
                 line = await self._follow(line, tasks)
+            tasks.cancel_scope.cancel()  # every line has ended
 
     async def stop(self) -> None:
         """Read no more; :meth:`run` returns once all that was read is handed on."""
@@ -186,6 +191,23 @@ class Feed:
         with anyio.move_on_after(delay):
             await self._stopping.wait()
 
+    async def _watch_silence(self) -> None:
+        """Replace a connection on which a source is silent that never is at this venue; of another
+        venue's only say so, for its market may be quiet.
+        """
+        silent = SilentSources(self._producers)
+        while True:
+            await anyio.sleep(silent.look_every_ms / 1_000)
+            line = self._lines[-1] if self._lines else None
+            if line is None or line.ready_at is None or line.ended.is_set():
+                continue
+            news = silent.news(line.ready_at.wall, self._clock.now().wall)
+            if news and self._codec.facts.silence == "empty bar":
+                self._log.warning("silent subscriptions", sources=news)
+                line.aging.set()
+            elif news:
+                self._log.info("silent sources", sources=news)
+
     # What was missed
 
     async def hand_on(self, items: Sequence[Bar | Rejection]) -> None:
@@ -198,7 +220,10 @@ class Feed:
             await producer.offer(arrivals)
 
     async def _catch_up(self, line: Line) -> None:
-        """Once everything is subscribed, get what was missed before; give up with the line."""
+        """Get what was missed: before anything is subscribed, for sets go out in order, and bars
+        behind later ones are late; and once everything is, what was not there yet. Give up with
+        the line.
+        """
         assert self.past is not None  # noqa: S101 - nobody catches up without it
         async with anyio.create_task_group() as tasks:
 
@@ -208,20 +233,36 @@ class Feed:
 
             tasks.start_soon(end_with_line)
             with anyio.move_on_after(_CATCH_UP_WITHIN_S):
+                await self._make_up(self.past)
+                line.speak()
                 await line.ready.wait()
                 await self.past.hand_on_missed(self.hand_on)
+            line.speak()
             await self._tell(CaughtUp(), self._clock.now())
             tasks.cancel_scope.cancel()
+
+    async def _make_up(self, past: PastBars) -> None:
+        """What was missed, as far as it comes while the venue waits for our subscription. All that
+        came is handed on; in good time, a few timestamps after the other.
+        """
+        impatient_at = anyio.current_time() + _SILENT_S
+        for few in in_order(await past.missed(_ASK_S)):
+            await self.hand_on(few)
+            with anyio.CancelScope(deadline=impatient_at):
+                await self._intake.empty()
 
     # What happens on a line
 
     async def on_up(self, line: Line) -> None:
         """The connection is open."""
         self._log.info("connected", url=line.session.url, sources=len(self._sources))
-        others = any(each.is_up for each in self._lines if each is not line)
-        catches_up = self.past is not None and not others
-        await self._tell(ConnectionChange(up=True, catching_up=catches_up), self._clock.now())
-        if catches_up:
+        past = None if any(each.is_up for each in self._lines if each is not line) else self.past
+        if past is not None:
+            past.note_outage()
+            line.hold_back()
+        change = ConnectionChange(up=True, catching_up=past is not None)
+        await self._tell(change, self._clock.now())
+        if past is not None:
             self._tasks.start_soon(self._catch_up, line, name=f"catching up {self.name}")
 
     async def on_ready(self, line: Line) -> None:
@@ -248,8 +289,14 @@ class Feed:
             raise line.error
 
     async def on_unanswered(self, line: Line) -> None:
-        """Not every subscription was answered."""
+        """Not every subscription was answered.
+
+        Raises:
+            ConnectionRefused: none was, and the venue has said what it has against us.
+        """
         silent = line.session.unacknowledged()
+        if line.complaint is not None and len(silent) == len(self._sources):
+            raise ConnectionRefused(self.name, line.complaint)
         self._log.warning("the venue did not answer the subscription", sources=silent)
 
     async def on_end(self, line: Line, ended_at: Instant) -> None:
@@ -268,7 +315,7 @@ class Feed:
 
     def _sort(
         self,
-        item: Received,
+        item: Received | SourcesRefused,
         at: Instant,
         sorted_out: dict[Producer, list[Arrival]],
         line: Line | None = None,
@@ -281,8 +328,12 @@ class Feed:
         elif type(item) is Rejection:
             self._log.warning("rejected", reason=item.reason, detail=item.detail)
             producer = self._events
+        elif isinstance(item, SourcesRefused):
+            producer = self._events
         else:
             self._note(item, line)
+            if isinstance(item, Refusal) and item.final and item.sources:
+                self._sort(SourcesRefused(item.sources), at, sorted_out)
             return
         self._order += 1
         sorted_out.setdefault(producer, []).append(Arrival(at, self.name, self._order, item))
@@ -305,8 +356,9 @@ class Feed:
                 self._log.info("subscribed", sources=sources)
             case Refusal(sources, detail, final):
                 self._log.error("refused by the venue", sources=sources, detail=detail, final=final)
-                if line is not None and final and not sources:
-                    line.error = SubscriptionRefused(self.name, detail)
+                if line is not None and not sources:
+                    line.complaint = detail
+                    line.error = SubscriptionRefused(self.name, detail) if final else line.error
             case GoingAway(detail):
                 self._log.warning("the venue is going away", detail=detail)
                 if line is not None:

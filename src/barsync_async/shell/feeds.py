@@ -17,15 +17,14 @@ from barsync_async.shell.connections import ConnectionPlan, expected_sources, wa
 from barsync_async.shell.container import Container
 from barsync_async.shell.derived import Derived
 from barsync_async.shell.feed import Feed
-from barsync_async.shell.file_feed import FileFeed
-from barsync_async.shell.history_reader import History
+from barsync_async.shell.file_feed import BarHistory, FileFeed
 from barsync_async.shell.intake import Inbox, Intake
 from barsync_async.shell.producer import Producer
 from barsync_async.shell.warm_up import warm_up
 from barsync_async.units import SourceId
 from barsync_async.venues import CODECS
 
-NO_HISTORIES: Mapping[str, Sequence[History]] = MappingProxyType({})
+NO_HISTORIES: Mapping[str, Sequence[BarHistory]] = MappingProxyType({})
 
 log = structlog.get_logger("barsync")
 
@@ -46,7 +45,7 @@ class Feeds:
         intake: Intake,
         rng: Random,
         http: HttpClient | None,
-        histories: Mapping[str, Sequence[History]],
+        histories: Mapping[str, Sequence[BarHistory]],
     ) -> None:
         self._synchronizers = [
             synchronizer
@@ -90,12 +89,12 @@ class Feeds:
             grace_ms=plan.grace_ms,
             rollover_s=plan.rollover_s,
             backfill=self._backfill(plan),
-            rng=Random(self._rng.random()),  # noqa: S311 - jitter is no secret, and each feed's own
+            rng=type(self._rng)(self._rng.random()),  # each feed's own
         )
         self._derive(plan, feed)
         return feed
 
-    def _file_feed(self, plan: ConnectionPlan, histories: Sequence[History]) -> FileFeed:
+    def _file_feed(self, plan: ConnectionPlan, histories: Sequence[BarHistory]) -> FileFeed:
         feed = FileFeed(
             plan.name,
             [each for each in histories if each.source in plan.sources],

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from heapq import merge
 from itertools import chain, groupby
 from pathlib import Path
+from typing import Protocol
 
 import anyio
 import structlog
@@ -11,16 +12,36 @@ import structlog
 from barsync_async.config import Config
 from barsync_async.messages import Bar
 from barsync_async.ports import Arrival, Clock, ConnectionChange
-from barsync_async.shell.history_reader import History, open_history
+from barsync_async.shell.history_reader import CHUNK_ROWS, History, open_history
 from barsync_async.shell.producer import Producer
 from barsync_async.units import SourceId, WallMs
 from barsync_async.venues.history_format import FileFormat
+from barsync_async.venues.history_order import Survey
 from barsync_async.venues.history_rows import HistoryItem
 
 log = structlog.get_logger("barsync.feed")
 
 
-def open_histories(config: Config) -> dict[str, list[History]]:
+class BarHistory(Protocol):
+    """The bars of one source, ascending."""
+
+    @property
+    def source(self) -> SourceId:
+        """Whose they are."""
+
+    @property
+    def survey(self) -> Survey:
+        """How many they are, from when to when."""
+
+    def chunks(self, rows: int) -> Iterator[Sequence[HistoryItem]]:
+        """At most ``rows`` at a time, and each rejection behind the bar that it follows.
+
+        Raises:
+            HistoryError: they cannot be read any more.
+        """
+
+
+def open_histories(config: Config) -> dict[str, list[BarHistory]]:
     """Every file of every feed of files, by the feed's name; a relative path starts at the config
     file's folder.
 
@@ -68,7 +89,7 @@ class FileFeed:
     def __init__(
         self,
         name: str,
-        histories: Sequence[History],
+        histories: Sequence[BarHistory],
         *,
         producers: Mapping[SourceId, Producer],
         events: Producer,
@@ -126,10 +147,10 @@ class FileFeed:
 _Dated = tuple[WallMs, SourceId, HistoryItem]
 
 
-def _dated(history: History) -> Iterator[_Dated]:
+def _dated(history: BarHistory) -> Iterator[_Dated]:
     """What is no bar goes with the bar before it."""
     timestamp = history.survey.first or WallMs(0)
-    for item in chain.from_iterable(history.chunks()):
+    for item in chain.from_iterable(history.chunks(CHUNK_ROWS)):
         timestamp = item.timestamp if isinstance(item, Bar) else timestamp
         yield timestamp, history.source, item
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import httpx
 
 from barsync_async.errors import ConnectionRefused
-from barsync_async.shell.tls import DIRECT, NO_ROUTES, Route, why_not_trusted
+from barsync_async.shell.tls import DIRECT, NO_ROUTES, Route, why_no_tls
 from barsync_async.venues.history.exchange import HistoryRequest, HistoryResponse
 
 MAX_BODY_BYTES = 16 * 1024 * 1024
@@ -67,7 +67,7 @@ def _why(error: BaseException) -> str:
         return "the request cannot be sent"
     cause: BaseException | None = error
     while cause is not None:
-        if (wrong := why_not_trusted(cause)) is not None:
+        if (wrong := why_no_tls(cause)) is not None:
             return wrong
         cause = cause.__cause__ or cause.__context__
     return str(error) or type(error).__name__

@@ -32,7 +32,11 @@ class LineOwner(Protocol):
         """
 
     async def on_unanswered(self, line: "Line") -> None:
-        """Everything was said long ago, and not everything was answered."""
+        """Everything was said long ago, and not everything was answered.
+
+        Raises:
+            FeedError: so the connection is of no use.
+        """
 
     async def on_end(self, line: "Line", ended_at: Instant) -> None:
         """The connection ended; everything read was told."""
@@ -55,7 +59,10 @@ class Line:
         self.aging = anyio.Event()
         self.ended = anyio.Event()
         self.error: FeedError | None = None
+        self.complaint: str | None = None
+        """What the venue had against the whole connection, if another one may do better."""
         self.opened_at: Instant | None = None
+        self.ready_at: Instant | None = None
         self.heard_at: Instant | None = None
         self._connector = connector
         self._clock = clock
@@ -65,6 +72,8 @@ class Line:
         self._outbox: deque[str] = deque()
         self._put = anyio.Event()
         self._said = anyio.Event()
+        self._may_speak = anyio.Event()
+        self._may_speak.set()
 
     @property
     def is_up(self) -> bool:
@@ -88,6 +97,14 @@ class Line:
         self._attempt.cancel()
         if self._connection is not None:
             await self._connection.close()
+
+    def hold_back(self) -> None:
+        """Subscribe to nothing, and say nothing, until :meth:`speak`."""
+        self._may_speak = anyio.Event()
+
+    def speak(self) -> None:
+        """Say what there is to say."""
+        self._may_speak.set()
 
     def say(self, text: str) -> None:
         """Send ``text`` when its turn comes."""
@@ -137,15 +154,18 @@ class Line:
         async def talk() -> None:  # a failed send leaves frames to be read
             await until_ended(lambda: self._talk(connection), ends_all=False)
 
+        async def expect() -> None:
+            await until_ended(lambda: self._expect_answers(owner), ends_all=True)
+
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(talk)
-            tasks.start_soon(read)
-            tasks.start_soon(self._expect_answers, owner)
+            for work in (talk, read, expect):
+                tasks.start_soon(work)
         raise errors[0]
 
     # What we say
 
     async def _talk(self, connection: Connection) -> None:
+        await self._may_speak.wait()
         for frame in self.session.opening_frames():
             await self._send(connection, frame)
         self._said.set()
@@ -202,5 +222,6 @@ class Line:
 
     async def _note_answers(self, owner: LineOwner) -> None:
         if not self.session.unacknowledged():
+            self.ready_at = self.heard_at
             self.ready.set()
             await owner.on_ready(self)

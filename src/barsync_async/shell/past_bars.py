@@ -1,6 +1,7 @@
 """Which past bars of a feed's sources are wanted, and their way here."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import groupby
 
 import anyio
 import structlog
@@ -13,8 +14,10 @@ from barsync_async.units import TIMEFRAMES, SourceId, WallMs, split_source
 from barsync_async.venues.history.exchange import Span
 from barsync_async.venues.outcomes import Rejection
 
+TIMESTAMPS_AT_ONCE = 16  # fewer than a synchronizer keeps open
 _WITHIN_S = 60.0
 _LOOKS, _LOOK_AGAIN_S = 2, 2.0
+_REVISED = 2
 _MOST_MISSED = 1_000  # bars of a source, after a long outage
 
 log = structlog.get_logger("barsync.backfill")
@@ -44,7 +47,21 @@ class PastBars:
         self._backfill = backfill
         self._clock = clock
         self._settle_ms = settle_ms
+        self._known: dict[SourceId, WallMs | None] = {}
+        self._is_filled = True
         self._log = log.bind(feed=feed)
+
+    def note_outage(self) -> None:
+        """A connection opened where there was none: from the newest bar of now on, bars may have
+        been missed, whatever the venue tells of its own accord before its history answers. A
+        snapshot of the last few is newer than what is missed and must not hide it. Nor must what
+        came between two outages, where the first one was not made up for yet.
+        """
+        unfilled = {} if self._is_filled else self._known
+        self._known = {
+            source: unfilled.get(source) or each.newest for source, each in self._producers.items()
+        }
+        self._is_filled = False
 
     async def last(self, bars: int) -> Sequence[Bar | Rejection]:
         """The last ``bars`` of the shortest source, and of each longer one those of the same time
@@ -58,35 +75,74 @@ class PastBars:
         shortest = min(_length_ms(source) for source in self._producers)
         start = WallMs(self._now() - bars * shortest)
         with anyio.move_on_after(_WITHIN_S) as scope:
-            await self._backfill.fetch(self._spans(start), keep)
+            await self._backfill.fetch(self._spans({}, start), keep)
         if scope.cancelled_caught:
             self._log.warning("past bars took too long", bars=len(found))
         return found
 
-    async def hand_on_missed(self, hand_on: HandOn) -> None:
-        """What is newer than the newest bar of each source, at most a thousand bars of each. The
-        venue may show a bar only some time after its end, so what is not there is asked for twice.
+    async def missed(self, within_s: float) -> Sequence[Bar | Rejection]:
+        """What is newer than each source's newest bar at :meth:`note_outage`, at most a thousand
+        bars of each, and the last ones before, which may have been revised; what does not come in
+        time is left to :meth:`hand_on_missed`. Safe to cancel.
         """
-        for _ in range(_LOOKS):
-            await self._backfill.fetch(self._spans(None), hand_on)
-            if not self._spans(None):
-                return
-            await anyio.sleep(_LOOK_AGAIN_S)
+        found: list[Bar | Rejection] = []
 
-    def _spans(self, start: WallMs | None) -> list[Span]:
-        now = self._now()
-        return [span for each in self._producers if (span := self._span(each, now, start))]
+        async def keep(items: Sequence[Bar | Rejection]) -> None:
+            self._note(items)
+            found.extend(items)
 
-    def _span(self, source: SourceId, now: WallMs, start: WallMs | None) -> Span | None:
+        with anyio.move_on_after(within_s):
+            await self._backfill.fetch(self._spans(self._known, again=_REVISED), keep)
+        return found
+
+    async def hand_on_missed(self, hand_on: HandOn) -> None:
+        """What :meth:`missed` did not give, page by page. The venue may show a bar only some time
+        after its end, so what is not there is asked for twice.
+        """
+
+        async def keep(items: Sequence[Bar | Rejection]) -> None:
+            self._note(items)
+            await hand_on(items)
+
+        for look in range(_LOOKS):
+            if look:
+                await anyio.sleep(_LOOK_AGAIN_S)
+            if not (spans := self._spans(self._known)):
+                break
+            await self._backfill.fetch(spans, keep)
+        self._is_filled = True
+
+    def _note(self, items: Sequence[Bar | Rejection]) -> None:
+        """The venue has shown ``items``: they need not be asked for again."""
+        for item in items:
+            if isinstance(item, Bar):
+                known = self._known.get(item.source)
+                self._known[item.source] = max(known or item.timestamp, item.timestamp)
+
+    def _spans(
+        self,
+        known: Mapping[SourceId, WallMs | None],
+        start: WallMs | None = None,
+        *,
+        again: int = 0,
+    ) -> list[Span]:
+        """What lies behind ``start``, and at least the last bar; or behind what is ``known``, and
+        so many bars before that ``again``.
+        """
+        spans = [self._span(each, known.get(each), start, again) for each in self._producers]
+        return [span for span in spans if span is not None]
+
+    def _span(
+        self, source: SourceId, known: WallMs | None, start: WallMs | None, again: int
+    ) -> Span | None:
         length_ms = _length_ms(source)
-        until = WallMs(TIMEFRAMES[split_source(source)[1]].next_close(now) - length_ms)
-        newest = self._producers[source].newest
+        until = WallMs(TIMEFRAMES[split_source(source)[1]].next_close(self._now()) - length_ms)
         if start is not None:
             after = min(start, until - length_ms)
-        elif newest is None:
+        elif known is None:
             after = until - length_ms
         else:
-            after = max(newest, until - _MOST_MISSED * length_ms)
+            after = max(known - again * length_ms, until - _MOST_MISSED * length_ms)
         return Span(source, WallMs(after), until) if after < until else None
 
     def _now(self) -> WallMs:
@@ -95,3 +151,16 @@ class PastBars:
 
 def _length_ms(source: SourceId) -> int:
     return TIMEFRAMES[split_source(source)[1]].length_ms
+
+
+def in_order(items: Sequence[Bar | Rejection]) -> Iterator[Sequence[Bar | Rejection]]:
+    """By timestamp, a few timestamps at once: their sets are whole before later ones open."""
+    moments = sorted({_timestamp(item) for item in items})
+    place = {timestamp: index for index, timestamp in enumerate(moments)}
+    ordered = sorted(items, key=_timestamp)
+    for _, few in groupby(ordered, key=lambda item: place[_timestamp(item)] // TIMESTAMPS_AT_ONCE):
+        yield list(few)
+
+
+def _timestamp(item: Bar | Rejection) -> int:
+    return item.timestamp if isinstance(item, Bar) else 0

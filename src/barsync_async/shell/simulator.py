@@ -5,6 +5,7 @@ client that does not read holds up nobody; when its queue is full, it is cut off
 """
 
 import asyncio
+import ssl
 from collections import deque
 from collections.abc import Callable, Sequence
 from http import HTTPStatus
@@ -48,6 +49,7 @@ async def serve(
     clock: Clock,
     log: Path | None = None,
     on_listening: Callable[[str, int], None],
+    tls: ssl.SSLContext | None = None,
 ) -> None:
     """Serve ``scenario`` until it ends, or for ever. To stop it before, cancel it: every client
     is told goodbye (1001), and the log is complete.
@@ -59,13 +61,14 @@ async def serve(
             one with ``lost`` for each that the scenario lost; one with ``unheard`` for each that
             was sent while nobody was subscribed.
         on_listening: called once with the host and the real port.
+        tls: serves wss and https in place of ws and http.
 
     Raises:
         OutputError: the address cannot be listened on, or the log cannot be written.
     """
     with SimulatorLog(log) as written, one_error():
         async with anyio.create_task_group() as group:
-            server = _SimulatorServer(scenario, clock, written, group)
+            server = _SimulatorServer(scenario, clock, written, group, tls)
             await server.run(on_listening)
 
 
@@ -134,12 +137,18 @@ class _SimulatorServer:
     """The venue, its clients and the tasks between them; ``group`` owns the tasks."""
 
     def __init__(
-        self, scenario: Scenario, clock: Clock, log: SimulatorLog, group: TaskGroup
+        self,
+        scenario: Scenario,
+        clock: Clock,
+        log: SimulatorLog,
+        group: TaskGroup,
+        tls: ssl.SSLContext | None,
     ) -> None:
         self._scenario = scenario
         self._clock = clock
         self._log = log
         self._group = group
+        self._tls = tls
         self._venue = SimulatedVenue(scenario, clock.now())
         self._schedule = VenueSchedule(self._venue, clock, self._perform)
         self._lines: dict[int, _Line] = {}
@@ -157,7 +166,7 @@ class _SimulatorServer:
                 await self._left.wait()
         finally:
             with anyio.CancelScope(shield=True):
-                await _close(server)
+                await close_server(server)
 
     async def _open(self) -> Server:
         host, port = self._scenario.venue.address
@@ -167,6 +176,7 @@ class _SimulatorServer:
                 self._serve_client,
                 host,
                 port,
+                ssl=self._tls,
                 process_request=self._answer_request,
                 ping_interval=faults.ping_every_s,
                 ping_timeout=faults.pong_within_s,
@@ -260,7 +270,8 @@ async def _abort_if_stuck(line: _Line) -> None:
     line.websocket.transport.abort()
 
 
-async def _close(server: Server) -> None:
+async def close_server(server: Server) -> None:
+    """Tell every client goodbye, and wait for no one for long."""
     server.close(code=GOING_AWAY, reason="the venue is stopped")
     with anyio.move_on_after(_GOODBYE_S):
         await server.wait_closed()

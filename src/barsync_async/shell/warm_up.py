@@ -9,9 +9,8 @@ import structlog
 from barsync_async.messages import Bar
 from barsync_async.shell.feed import Feed
 from barsync_async.shell.intake import Intake
+from barsync_async.shell.past_bars import TIMESTAMPS_AT_ONCE
 from barsync_async.venues.outcomes import Rejection
-
-_TIMESTAMPS_AT_ONCE = 16  # fewer than a synchronizer keeps open
 
 log = structlog.get_logger("barsync.backfill")
 
@@ -47,7 +46,7 @@ def _chunks(
     items.sort(key=lambda each: each[0])
     timestamps = sorted({timestamp for timestamp, _, _ in items})
     place = {timestamp: index for index, timestamp in enumerate(timestamps)}
-    for _, chunk in groupby(items, key=lambda each: place[each[0]] // _TIMESTAMPS_AT_ONCE):
+    for _, chunk in groupby(items, key=lambda each: place[each[0]] // TIMESTAMPS_AT_ONCE):
         by_feed: dict[Feed, list[Bar | Rejection]] = {}
         for _, feed, item in chunk:
             by_feed.setdefault(feed, []).append(item)

@@ -19,7 +19,7 @@ from websockets.protocol import Event
 from barsync_async.errors import ConnectionRefused
 from barsync_async.ports import Clock, Frame
 from barsync_async.shell.intake import Intake
-from barsync_async.shell.tls import DIRECT, NO_ROUTES, Route, why_not_trusted
+from barsync_async.shell.tls import DIRECT, NO_ROUTES, Route, why_no_tls
 from barsync_async.units import NS_PER_MS, Instant
 
 MAX_FRAME_BYTES = 4 * 1024 * 1024
@@ -213,7 +213,7 @@ class WebsocketConnector:
         try:
             websocket = await connect(
                 url,
-                ssl=route.context() if url.startswith("wss:") else None,
+                ssl=route.context() if url[:4].lower() == "wss:" else None,
                 create_connection=make,  # type: ignore[arg-type]  # any maker of one serves
                 max_size=MAX_FRAME_BYTES,
                 max_queue=(_QUEUE_HIGH, _QUEUE_LOW),
@@ -226,7 +226,7 @@ class WebsocketConnector:
             )
         except (OSError, InvalidHandshake, InvalidURI, EOFError, ValueError) as error:
             # ValueError: the address has a port, a host or a bracket that cannot be.
-            why = why_not_trusted(error) or error
+            why = why_no_tls(error) or error
             raise ConnectionRefused(feed, f"cannot connect to {url}: {why}") from error
         assert isinstance(websocket, StampedConnection)  # noqa: S101 - make() made it
         return WebsocketConnection(feed, websocket, self._intake)

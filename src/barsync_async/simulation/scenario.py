@@ -78,9 +78,17 @@ class _Table(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
+class TlsTable(_Table):
+    """``venue.tls``: files in PEM form, relative to the scenario's folder."""
+
+    cert: Annotated[str, Field(min_length=1)]
+    key: Annotated[str, Field(min_length=1)]
+
+
 class VenueTable(_Table):
     """``[venue]``: the server. ``running_ms`` 0 sends no running klines; ``pace_ms`` None closes
-    the bars on the wall clock's own grid.
+    the bars on the wall clock's own grid. ``running_in_history`` False keeps the bar under way out
+    of the REST answers: of a paced market, whose bars are of the past, nobody could tell it.
     """
 
     protocol: Annotated[str, AfterValidator(_protocol)] = "binance"
@@ -89,6 +97,8 @@ class VenueTable(_Table):
     pace_ms: Milliseconds | None = None
     start: Moment | None = None
     running_ms: Annotated[int, Field(ge=0, le=86_400_000)] = 0
+    running_in_history: bool = True
+    tls: TlsTable | None = None
 
     @field_validator("start")
     @classmethod

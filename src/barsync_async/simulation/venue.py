@@ -64,6 +64,7 @@ class SimulatedVenue:
         self._now_ns: int = started.mono
         self._next_close = self._timeline.next_close_ns(0)
         self._finished = False
+        self._hides_running = False
 
     @property
     def finished(self) -> bool:
@@ -83,7 +84,7 @@ class SimulatedVenue:
 
     def running(self, source: SourceId) -> Quote | None:
         """The bar of ``source`` that is under way; None while it has no trade."""
-        if self._next_close is None:
+        if self._next_close is None or self._hides_running:
             return None
         past = self._now_ns - self._opened_ns
         share = past / max(1, self._next_close - self._opened_ns)
@@ -101,7 +102,11 @@ class SimulatedVenue:
 
     def get(self, target: str, headers: Mapping[str, str], now_ns: int) -> HttpAnswer | None:
         """The REST endpoint's answer; None where there is nothing at ``target``."""
-        return self._server.get(target, headers, self._at(now_ns))
+        self._hides_running = not self._scenario.venue.running_in_history
+        try:
+            return self._server.get(target, headers, self._at(now_ns))
+        finally:
+            self._hides_running = False
 
     def connect(self, client: int, path: str, now_ns: int) -> Sequence[Action]:
         """``client`` opened a connection to ``path``, the request's target with its query."""

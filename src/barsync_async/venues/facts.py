@@ -20,6 +20,7 @@ class VenueFacts(msgspec.Struct, frozen=True, kw_only=True):
         revisions: whether, and how, it sends a bar again with other values.
         silence: what a minute without a trade looks like.
         max_sources: how many one connection may carry.
+        one_timeframe: whether all of them must be of one timeframe.
         limits: its rates, in words.
         lifetime_s: after how long it cuts every connection; None where it does not say.
         credentials: which it needs, of ``key`` and ``secret``.
@@ -31,6 +32,7 @@ class VenueFacts(msgspec.Struct, frozen=True, kw_only=True):
     revisions: str
     silence: Literal["empty bar", "no bar"]
     max_sources: int
+    one_timeframe: bool = False
     limits: str
     lifetime_s: int | None = None
     credentials: tuple[str, ...] = ()

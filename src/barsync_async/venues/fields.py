@@ -40,6 +40,11 @@ def rfc3339_ms(text: str) -> WallMs:
     return WallMs(since)
 
 
+def compact_symbol(symbol: str) -> str:
+    """``BTC/USDT``, ``BTC-USDT`` and ``btcusdt`` -> ``BTCUSDT``."""
+    return symbol.replace("/", "").replace("-", "").upper()
+
+
 def checked(bar: Bar, frame: str | bytes) -> Bar | Rejection:
     """``bar``, or what is wrong with it; ``frame`` is shown."""
     wrong = flaw(bar)

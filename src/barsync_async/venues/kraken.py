@@ -116,6 +116,7 @@ class KrakenCodec:
         revisions="a snapshot after every (re)connection tells the newest bars again",
         silence="no bar",
         max_sources=300,
+        one_timeframe=True,  # a symbol has one ohlc interval on a connection
         limits="about 15 messages at once from us, the figure is not published; "
         "one timeframe of a symbol on a connection",
     )

@@ -19,7 +19,7 @@ from barsync_async.messages import (
     SynchronizedBars,
     SyncSkipped,
 )
-from barsync_async.ports import Arrival, CaughtUp, ConnectionChange, TimerHandle
+from barsync_async.ports import Arrival, CaughtUp, ConnectionChange, SourcesRefused, TimerHandle
 from barsync_async.shell.clock_watch import ClockWatch
 from barsync_async.shell.container import Container
 from barsync_async.shell.intake import PATIENCE_NS, Inbox, Intake
@@ -166,6 +166,8 @@ class BarSynchronizer:
                 self._publish(
                     self._core.on_connection(feed, up=item.up, now=at, catching_up=catching_up)
                 )
+            elif isinstance(item, SourcesRefused):
+                self._publish(self._core.on_refused(feed, item.sources, at))
             elif isinstance(item, CaughtUp):
                 self._publish(self._core.on_caught_up(feed, at))
 

@@ -1,4 +1,4 @@
-"""Binance's spot kline streams, the server's side, with the venue's rules.
+"""Binance's kline streams, the server's side, with the venue's rules: spot's, unless told others.
 
 Whatever a client sends gives an answer or a refusal; nothing raises. A stream that does not exist
 is accepted in silence and never produces, as at the real venue. Pings are left to the transport.
@@ -19,9 +19,9 @@ from barsync_async.simulation.venues.binance_kline import (
     shutdown_text,
     venue_symbol,
 )
+from barsync_async.simulation.venues.binance_rest import BinanceRest, RestRules
 from barsync_async.units import Instant, SourceId, split_source
 
-MESSAGES_PER_SECOND = 5
 MAX_STREAMS = 1_024
 _NS_PER_S = 1_000_000_000
 _SHUTDOWN_STREAM = "!serverShutdown"
@@ -47,10 +47,35 @@ class _Refused(Exception):
         self.message = message
 
 
-class BinanceProtocol:
-    """Binance spot."""
+class BinanceRules(msgspec.Struct, frozen=True, kw_only=True):
+    """What one of the venue's markets has of its own.
 
-    name = "binance"
+    ``root`` is the path before ``/ws`` and ``/stream``. On a path without it a subscription is
+    confirmed, and nothing follows.
+    """
+
+    name: str
+    root: str
+    messages_per_second: int
+    rest: RestRules
+
+
+SPOT = BinanceRules(
+    name="binance",
+    root="",
+    messages_per_second=5,
+    rest=RestRules(
+        path="/api/v3/klines", most=1_000, refuses_more=False, weights=((1_000, 2),), budget=6_000
+    ),
+)
+
+
+class BinanceProtocol:
+    """The market of ``rules``."""
+
+    def __init__(self, rules: BinanceRules = SPOT) -> None:
+        self._rules = rules
+        self.name = rules.name
 
     def stream(self, source: str) -> str:
         """``BTC/USD_1m`` -> ``btcusd@kline_1m``; any timeframe will do."""
@@ -59,45 +84,55 @@ class BinanceProtocol:
 
     def serve(self, sources: Sequence[SourceId], shelf: Shelf) -> "BinanceServer":
         """A server that sells ``sources``."""
-        del shelf
-        return BinanceServer({source: self.stream(source) for source in sources})
+        streams = {source: self.stream(source) for source in sources}
+        return BinanceServer(streams, self._rules, BinanceRest(sources, shelf, self._rules.rest))
 
 
 class BinanceServer:
-    """``streams`` are the names of what it sells."""
+    """``streams`` are the names of what it sells; without ``rest`` there is no REST endpoint."""
 
-    def __init__(self, streams: Mapping[SourceId, str]) -> None:
+    def __init__(
+        self,
+        streams: Mapping[SourceId, str],
+        rules: BinanceRules = SPOT,
+        rest: BinanceRest | None = None,
+    ) -> None:
         self.streams = streams
+        self._rules = rules
+        self._rest = rest
 
     def knows_path(self, path: str) -> bool:
-        """``/ws``, ``/ws/<streams>`` and ``/stream?streams=<streams>``."""
-        where = path.partition("?")[0]
+        """``/ws``, ``/ws/<streams>`` and ``/stream?streams=<streams>``, below the root or not."""
+        where = path.partition("?")[0].removeprefix(self._rules.root)
         return where.rstrip("/") in ("/ws", "/stream") or where.startswith("/ws/")
 
     def accept(self, path: str, now: Instant) -> "BinanceLine":
         """A new client."""
         del now
-        return BinanceLine(path, self.streams)
+        return BinanceLine(path, self.streams, self._rules)
 
     def get(self, target: str, headers: Mapping[str, str], now: Instant) -> HttpAnswer | None:
-        """No REST endpoint yet."""
-        del target, headers, now
-        return None
+        """The klines of one symbol; no credentials are asked for."""
+        del headers
+        return self._rest.get(target, now) if self._rest else None
 
 
 class BinanceLine:
     """One client's connection: its streams, its requests, its rate."""
 
-    def __init__(self, path: str, streams: Mapping[SourceId, str]) -> None:
+    def __init__(
+        self, path: str, streams: Mapping[SourceId, str], rules: BinanceRules = SPOT
+    ) -> None:
         self._names = streams
-        where, _, query = path.partition("?")
+        self._mute = not path.startswith(rules.root)
+        where, _, query = path.removeprefix(rules.root).partition("?")
         self.combined = where.rstrip("/") == "/stream"
         if self.combined:
             names = "/".join(parse_qs(query).get("streams", []))
         else:
             names = unquote(where).removeprefix("/ws").strip("/")
         self._streams = dict.fromkeys(name for name in names.split("/") if name)
-        self._recent: deque[int] = deque(maxlen=MESSAGES_PER_SECOND)
+        self._recent: deque[int] = deque(maxlen=rules.messages_per_second)
 
     def greet(self, now: Instant) -> Sequence[Answer]:
         """Nothing, unless the URL asks for too many streams."""
@@ -111,7 +146,7 @@ class BinanceLine:
     def publish(self, quote: Quote, now: Instant) -> str | None:
         """The kline event, in the form that the client chose; None without a subscription."""
         stream = self._names[quote.bar.source]
-        if stream not in self._streams:
+        if self._mute or stream not in self._streams:
             return None
         return self._envelope(
             stream, kline_text(quote.bar, quote.candle, now.wall, final=quote.final)
@@ -152,7 +187,7 @@ class BinanceLine:
         return (broken or _encoder.encode({"result": result, "id": request_id}).decode(),)
 
     def _is_flooding(self, now_ns: int) -> bool:
-        full = len(self._recent) == MESSAGES_PER_SECOND
+        full = len(self._recent) == self._recent.maxlen
         flooding = full and now_ns - self._recent[0] < _NS_PER_S
         self._recent.append(now_ns)
         return flooding

@@ -15,7 +15,7 @@ def kline_text(bar: Bar, candle: Candle, event_ms: WallMs, *, final: bool) -> st
     ``t`` is the open time, ``T`` the last millisecond of the interval; prices are strings.
     """
     symbol = venue_symbol(bar.symbol)
-    typical = (bar.open + bar.high + bar.low + bar.close) / 4
+    typical = _typical(bar)
     taken = candle.volume // 2  # half of the volume is the takers' buying
     kline = {
         "t": bar.timestamp - TIMEFRAMES[bar.timeframe].length_ms,
@@ -38,6 +38,30 @@ def kline_text(bar: Bar, candle: Candle, event_ms: WallMs, *, final: bool) -> st
     }
     event = {"e": "kline", "E": event_ms, "s": symbol, "k": kline}
     return _encoder.encode(event).decode()
+
+
+def kline_row(bar: Bar, candle: Candle) -> list[int | str]:
+    """The same kline as a row of the REST endpoint; its last field is to be ignored."""
+    typical = _typical(bar)
+    taken = candle.volume // 2
+    return [
+        bar.timestamp - TIMEFRAMES[bar.timeframe].length_ms,
+        _decimal(bar.open),
+        _decimal(bar.high),
+        _decimal(bar.low),
+        _decimal(bar.close),
+        _decimal(bar.volume),
+        bar.timestamp - 1,
+        _decimal(candle.volume * typical),
+        candle.trades,
+        _decimal(taken),
+        _decimal(taken * typical),
+        "0",
+    ]
+
+
+def _typical(bar: Bar) -> float:
+    return (bar.open + bar.high + bar.low + bar.close) / 4
 
 
 def venue_symbol(symbol: str) -> str:

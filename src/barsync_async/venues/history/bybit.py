@@ -63,7 +63,7 @@ class _Body(msgspec.Struct):
 
 
 _body = msgspec.json.Decoder(_Body)
-_result = msgspec.json.Decoder(_Result)
+_result = msgspec.json.Decoder(_Result | None)
 _row = msgspec.json.Decoder(_Row, strict=False)  # all columns are strings
 
 
@@ -94,7 +94,7 @@ class BybitHistory:
             body = _body.decode(response.body)
             if body.code:
                 return _refusal(body)
-            result = _result.decode(body.result)
+            result = _result.decode(body.result) or _Result()
         except _FAULTS as error:
             return disorder(rejection("malformed", str(error), response.body).detail)
         if result.symbol not in (None, "", request.params["symbol"]):

@@ -27,7 +27,7 @@ def http_failure(response: HistoryResponse) -> HistoryDelay | HistoryRefusal | N
 
 def disorder(detail: str) -> HistoryDelay:
     """The venue answered with what it never should."""
-    return HistoryDelay(_ASK_AGAIN_MS, detail)
+    return HistoryDelay(_ASK_AGAIN_MS, detail[:EXCERPT_BYTES])
 
 
 def _wait_ms(response: HistoryResponse) -> int:

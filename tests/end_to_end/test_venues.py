@@ -1,0 +1,204 @@
+"""Every venue in its own protocol, over real sockets, on a bad day: connections cut, a symbol that
+does not exist, bars sent twice, bars revised. Nothing is lost and nothing doubled.
+"""
+
+import json
+import signal
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from tests.end_to_end.running import Line, barsync, toml
+from tests.venues.json_feed import FORMAT
+
+from barsync_async.venues import CODECS
+
+SILENT_REFUSAL = {"alpaca", "alpaca_crypto", "binance", "binance_futures", "polygon"}
+"""Venues that confirm what does not exist, if only its name is possible."""
+
+NO_HISTORY = {"json"}
+PATHS = {
+    "alpaca": "/v2/iex",
+    "alpaca_crypto": "/v1beta3/crypto/us",
+    "json": "/bars",
+    "kraken": "/v2",
+    "okx": "/ws/v5/business",
+    "polygon": "/stocks",
+    "bybit": "/v5/public/spot",
+}
+STOCKS = {"alpaca", "polygon"}
+SCENARIO = """
+seed = 5
+[venue]
+protocol = "{venue}"
+listen = "127.0.0.1:0"
+pace_ms = 100
+duration_s = {seconds}
+running_ms = {running_ms}
+running_in_history = {shown}
+[defaults]
+delay = {{ kind = "uniform", min_ms = 0, max_ms = 60 }}
+duplicate = 0.1
+revise = 0.15
+revise_after_ms = 150
+[faults]
+disconnect_every_s = {every_s}
+disconnect_jitter = 0.3
+abrupt = 0.5
+{sources}
+"""
+SECONDS = {"kraken": 20}
+"""How long a venue's day lasts, where not 11 s; Kraken's history answers once a second."""
+
+MADE_UP_IN_S = {"kraken": 8}
+"""A bar that closes so long before the day's end, where not 4 s, can still be made up for."""
+
+
+class Day:
+    """What one venue sells, and the config of the daemon that wants it."""
+
+    def __init__(self, venue: str) -> None:
+        self.venue = venue
+        timeframe = "5m" if venue == "coinbase" else "1m"
+        names = ("SPY", "QQQ", "NOPE") if venue in STOCKS else ("BTC/USD", "ETH/USD", "NOPE/USD")
+        self.sources = [f"{name}_{timeframe}" for name in names]
+        self.bad = self.sources.pop()
+
+    def scenario(self, folder: Path) -> Path:
+        flagged = CODECS[self.venue].facts.finality == "flag"
+        sources = "\n".join(f'[sources."{source}"]' for source in self.sources)
+        path = folder / "scenario.toml"
+        seconds = SECONDS.get(self.venue, 11)
+        running_ms = 40 if flagged else 0  # a bar of the past that still runs is no bar at all
+        text = SCENARIO.format(
+            venue=self.venue,
+            seconds=seconds,
+            every_s=seconds / 4.4,
+            running_ms=running_ms,
+            shown=json.dumps(self.venue == "kraken"),
+            sources=sources,
+        )
+        path.write_text(text, "utf-8")
+        return path
+
+    def config(self, folder: Path, address: str) -> Path:
+        feed: dict[str, Any] = {
+            "venue": self.venue,
+            "url": address + PATHS.get(self.venue, ""),
+            "sources": [*self.sources, self.bad],
+        }
+        if self.venue not in NO_HISTORY:
+            feed["history_url"] = address.replace("ws://", "http://")
+        if self.venue == "json":
+            feed["format"] = _table(FORMAT)
+        synchronizer = {
+            "expected_sources": [*self.sources, self.bad],
+            "timeout_ms": 200,
+            "require_all": False,
+            "exclude_idle": True,
+            "late": "amend",
+            "allowed_lateness_ms": 60_000,
+        }
+        component = {"type": "BarSynchronizer", "config": synchronizer}
+        document = {
+            "service": {"log_format": "json"},
+            "feeds": {"x": feed},
+            "containers": {"c": {"components": {"synchronizer": component}}},
+            "outputs": {"events": {"type": "jsonl", "path": "-"}},
+        }
+        path = folder / "config.toml"
+        path.write_text(toml(document), "utf-8")
+        return path
+
+
+def _table(struct: Any) -> dict[str, Any]:
+    """As a config has it: what is not given is left out."""
+    found: dict[str, Any] = json.loads(msgspec.json.encode(struct))
+    return _without_nulls(found)
+
+
+def _without_nulls(table: dict[str, Any]) -> dict[str, Any]:
+    return {
+        key: _without_nulls(value) if isinstance(value, dict) else value
+        for key, value in table.items()
+        if value is not None
+    }
+
+
+Key = tuple[str, int]
+Values = tuple[float, ...]
+
+
+def values(bar: Line) -> Values:
+    return tuple(bar[name] for name in ("open", "high", "low", "close", "volume"))
+
+
+def sold(log: Path) -> dict[Key, list[Line]]:
+    """What the venue did with each bar, in its order."""
+    bars: dict[Key, list[Line]] = {}
+    for text in log.read_text("utf-8").splitlines():
+        line = json.loads(text)
+        bars.setdefault((line["source"], line["timestamp"]), []).append(line)
+    return bars
+
+
+def bought(events: list[Line]) -> dict[Key, Values]:
+    """The last that the daemon said of each bar."""
+    bars: dict[Key, Values] = {}
+    for event in events:
+        if event["type"] == "LATE_BAR":
+            cells = [event["bar"]]
+        else:
+            cells = [bar for bar in event.get("bars", {}).values() if bar["age_ms"] == 0]
+        for bar in cells:
+            if bar["provenance"] == "fresh":
+                bars[f"{bar['symbol']}_{bar['timeframe']}", bar["timestamp"]] = values(bar)
+    return bars
+
+
+@pytest.mark.parametrize("venue", sorted(CODECS))
+async def test_on_a_bad_day_nothing_is_lost_and_nothing_doubled(venue: str, tmp_path: Path) -> None:
+    day = Day(venue)
+    log = tmp_path / "log.jsonl"
+    credentials = {"BARSYNC_FEEDS__X__KEY": "test", "BARSYNC_FEEDS__X__SECRET": "test"}
+    async with barsync("simulate", day.scenario(tmp_path), "--log", log, cwd=tmp_path) as server:
+        config = day.config(tmp_path, await server.address())
+        async with barsync("run", config, cwd=tmp_path, env=credentials) as daemon:
+            assert await server.ended() == 0
+            daemon.send(signal.SIGTERM)
+            assert await daemon.ended() == 0
+    events = daemon.out.json()
+    sets = [event["timestamp"] for event in events if event["type"] == "SYNCHRONIZED_BARS"]
+    assert sets == sorted(set(sets))
+    ups = [line for line in daemon.err.json() if line["event"] == "connected"]
+    assert len(ups) > 2
+    refused = [line for line in daemon.err.json() if line["event"] == "refused by the venue"]
+    assert any(day.bad in line["sources"] for line in refused) == (venue not in SILENT_REFUSAL)
+
+    told, received = sold(log), bought(events)
+    first_ns = min(line["sent_at_ns"] for lines in told.values() for line in lines)
+    day_s = SECONDS.get(venue, 11) - MADE_UP_IN_S.get(venue, 4)
+    until_ns = first_ns + day_s * 10**9
+    first_bar = min(timestamp for _, timestamp in received)
+    judged = {
+        key: lines
+        for key, lines in told.items()
+        if key[1] > first_bar
+        and lines[-1]["sent_at_ns"] < until_ns
+        and not (venue in NO_HISTORY and any(line.get("unheard") for line in lines))
+    }
+    assert len(judged) > 50
+    assert any(line.get("unheard") for lines in told.values() for line in lines)
+    lost = {key: lines[-1] for key, lines in judged.items() if key not in received}
+    assert lost == {}
+    other = {
+        key: (values(lines[-1]), received[key])
+        for key, lines in judged.items()
+        if values(lines[-1]) != received[key]
+    }
+    assert other == {}
+    (totals,) = [line for line in daemon.err.json() if line["event"] == "totals"]
+    parts = ("accepted", "corrected", "duplicate", "late", "rejected")
+    assert totals["received"] == sum(totals[part] for part in parts)
+    assert "test" not in {word for text in daemon.err.text for word in text.split('"')}
