@@ -88,10 +88,14 @@ class _Flag(msgspec.Struct, array_like=True, gc=False):
     confirm: str
 
 
+class _Channel(msgspec.Struct, gc=False):
+    channel: str
+
+
 class _Running(msgspec.Struct, gc=False):
     """Of a candle, as much as tells whether it is worth more."""
 
-    arg: _Stream
+    arg: _Channel
     data: tuple[_Flag]
 
 
