@@ -28,6 +28,7 @@ from barsync_async.config.files import HistoryFileConfig
 from barsync_async.features.spec import PAIR_INDICATORS, SOURCE_INDICATORS
 from barsync_async.strategies import STRATEGIES
 from barsync_async.units import TIMEFRAMES
+from barsync_async.venues import CODECS
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
@@ -109,3 +110,27 @@ def test_the_examples_of_the_library_page_do_what_they_say() -> None:
     )
     assert tried > 20
     assert not failed
+
+
+def test_every_test_that_the_venues_page_names_is_there() -> None:
+    named = re.findall(r"`(tests/[\w/]+\.py)::(\w+)", read("docs/venues.md"))
+    assert len(named) > 90
+    for path, name in named:
+        assert f"def {name}(" in read(path), f"{path}::{name}"
+
+
+@pytest.mark.parametrize("venue", sorted(CODECS))
+def test_every_venue_is_on_the_venues_page(venue: str) -> None:
+    title = CODECS[venue].facts.title.split()[0]
+    assert title in read("docs/venues.md") or venue == "json"
+
+
+def test_every_feed_on_the_configuration_page_is_a_good_one() -> None:
+    feeds = [tomllib.loads(text) for text in blocks(read("docs/configuration.md"), "toml")]
+    feeds = [each for each in feeds if "feeds" in each]
+    assert len(feeds) > 1
+    for document in feeds:
+        sources = [source for feed in document["feeds"].values() for source in feed["sources"]]
+        synchronizer = {"type": "BarSynchronizer", "config": {"expected_sources": sources}}
+        containers = {"c": {"components": {"synchronizer": synchronizer}}}
+        assert isinstance(parse_config({**document, "containers": containers}, "page"), Config)

@@ -229,3 +229,11 @@ def test_the_deadline_waits_for_no_history() -> None:
     some = catching_up()
     some.bar("SPY_1m", 1, feed="x")
     assert some.pass_ms(1_000)[0] == ("partial", 0, "QQQ_1m=1")
+
+
+def test_a_line_that_was_lost_while_it_caught_up_is_a_line_like_any_other_afterwards() -> None:
+    some = catching_up(shared=True)
+    some.core.on_connection("x", up=False, now=some.now)
+    some.core.on_connection("x", up=True, now=some.now)
+    some.bar("SPY_1m", 1, feed="y")
+    assert some.bar("SPY_1m", 1, feed="x") == [("partial", 0, "QQQ_1m=1")]

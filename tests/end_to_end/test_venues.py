@@ -2,10 +2,12 @@
 does not exist, bars sent twice, bars revised. Nothing is lost and nothing doubled.
 """
 
+import asyncio
 import json
 import signal
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 import pytest
@@ -17,6 +19,7 @@ from barsync_async.venues import CODECS
 SILENT_REFUSAL = {"alpaca", "alpaca_crypto", "binance", "binance_futures", "polygon"}
 """Venues that confirm what does not exist, if only its name is possible."""
 
+VENUES = sorted(CODECS)
 NO_HISTORY = {"json"}
 PATHS = {
     "alpaca": "/v2/iex",
@@ -157,48 +160,99 @@ def bought(events: list[Line]) -> dict[Key, Values]:
     return bars
 
 
-@pytest.mark.parametrize("venue", sorted(CODECS))
-async def test_on_a_bad_day_nothing_is_lost_and_nothing_doubled(venue: str, tmp_path: Path) -> None:
-    day = Day(venue)
-    log = tmp_path / "log.jsonl"
-    credentials = {"BARSYNC_FEEDS__X__KEY": "test", "BARSYNC_FEEDS__X__SECRET": "test"}
-    async with barsync("simulate", day.scenario(tmp_path), "--log", log, cwd=tmp_path) as server:
-        config = day.config(tmp_path, await server.address())
-        async with barsync("run", config, cwd=tmp_path, env=credentials) as daemon:
-            assert await server.ended() == 0
-            daemon.send(signal.SIGTERM)
-            assert await daemon.ended() == 0
-    events = daemon.out.json()
-    sets = [event["timestamp"] for event in events if event["type"] == "SYNCHRONIZED_BARS"]
-    assert sets == sorted(set(sets))
-    ups = [line for line in daemon.err.json() if line["event"] == "connected"]
-    assert len(ups) > 2
-    refused = [line for line in daemon.err.json() if line["event"] == "refused by the venue"]
-    assert any(day.bad in line["sources"] for line in refused) == (venue not in SILENT_REFUSAL)
+class Evening(NamedTuple):
+    """What is left of one day."""
 
-    told, received = sold(log), bought(events)
-    first_ns = min(line["sent_at_ns"] for lines in told.values() for line in lines)
+    sold: dict[Key, list[Line]]
+    events: list[Line]
+    logs: list[Line]
+    said: list[str]
+
+
+AT_ONCE = 5
+
+
+async def lived(venue: str, folder: Path, places: asyncio.Semaphore) -> Evening:
+    """The whole day of ``venue``: both processes, until the venue closes."""
+    day, log = Day(venue), folder / "log.jsonl"
+    credentials = {"BARSYNC_FEEDS__X__KEY": "test", "BARSYNC_FEEDS__X__SECRET": "test"}
+    async with places:
+        scenario = day.scenario(folder)
+        async with barsync("simulate", scenario, "--log", log, cwd=folder) as server:
+            config = day.config(folder, await server.address())
+            async with barsync("run", config, cwd=folder, env=credentials) as daemon:
+                assert await server.ended() == 0
+                daemon.send(signal.SIGTERM)
+                assert await daemon.ended() == 0
+    return Evening(sold(log), daemon.out.json(), daemon.err.json(), daemon.err.text)
+
+
+@pytest.fixture(scope="module")
+def evenings(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Evening]:
+    """Every venue's day, some at once: they last as long as they last."""
+    folders = {each: tmp_path_factory.mktemp(each) for each in VENUES}
+
+    async def all_of_them() -> list[Evening]:
+        places = asyncio.Semaphore(AT_ONCE)
+        return await asyncio.gather(
+            *(lived(each, folder, places) for each, folder in folders.items())
+        )
+
+    return dict(zip(VENUES, asyncio.run(all_of_them()), strict=True))
+
+
+def judged(venue: str, evening: Evening, first_bar: int) -> dict[Key, list[Line]]:
+    """The bars that the daemon must have: those from its first on for which there was time, and
+    that were told while it listened, where the venue has no history.
+    """
+    first_ns = min(line["sent_at_ns"] for lines in evening.sold.values() for line in lines)
     day_s = SECONDS.get(venue, 11) - MADE_UP_IN_S.get(venue, 4)
-    until_ns = first_ns + day_s * 10**9
-    first_bar = min(timestamp for _, timestamp in received)
-    judged = {
+    return {
         key: lines
-        for key, lines in told.items()
+        for key, lines in evening.sold.items()
         if key[1] > first_bar
-        and lines[-1]["sent_at_ns"] < until_ns
+        and lines[-1]["sent_at_ns"] < first_ns + day_s * 10**9
         and not (venue in NO_HISTORY and any(line.get("unheard") for line in lines))
     }
-    assert len(judged) > 50
-    assert any(line.get("unheard") for lines in told.values() for line in lines)
-    lost = {key: lines[-1] for key, lines in judged.items() if key not in received}
-    assert lost == {}
+
+
+@pytest.mark.parametrize("venue", VENUES)
+def test_on_a_bad_day_nothing_is_lost(venue: str, evenings: Mapping[str, Evening]) -> None:
+    evening = evenings[venue]
+    received = bought(evening.events)
+    wanted = judged(venue, evening, min(timestamp for _, timestamp in received))
+    assert len(wanted) > 20
+    assert any(line.get("unheard") for lines in evening.sold.values() for line in lines)
+    assert {key: lines[-1] for key, lines in wanted.items() if key not in received} == {}
     other = {
         key: (values(lines[-1]), received[key])
-        for key, lines in judged.items()
+        for key, lines in wanted.items()
         if values(lines[-1]) != received[key]
     }
     assert other == {}
-    (totals,) = [line for line in daemon.err.json() if line["event"] == "totals"]
+
+
+@pytest.mark.parametrize("venue", VENUES)
+def test_on_a_bad_day_nothing_is_doubled(venue: str, evenings: Mapping[str, Evening]) -> None:
+    evening = evenings[venue]
+    sets = [each["timestamp"] for each in evening.events if each["type"] == "SYNCHRONIZED_BARS"]
+    assert len(sets) > 20
+    assert sets == sorted(set(sets))
+    (totals,) = [line for line in evening.logs if line["event"] == "totals"]
     parts = ("accepted", "corrected", "duplicate", "late", "rejected")
     assert totals["received"] == sum(totals[part] for part in parts)
-    assert "test" not in {word for text in daemon.err.text for word in text.split('"')}
+
+
+@pytest.mark.parametrize("venue", VENUES)
+def test_a_connection_comes_back_and_what_does_not_exist_is_told(
+    venue: str, evenings: Mapping[str, Evening]
+) -> None:
+    logs = evenings[venue].logs
+    assert len([line for line in logs if line["event"] == "connected"]) > 2
+    refused = [line["sources"] for line in logs if line["event"] == "refused by the venue"]
+    assert any(Day(venue).bad in sources for sources in refused) == (venue not in SILENT_REFUSAL)
+
+
+@pytest.mark.parametrize("venue", VENUES)
+def test_no_secret_is_said(venue: str, evenings: Mapping[str, Evening]) -> None:
+    assert "test" not in {word for text in evenings[venue].said for word in text.split('"')}

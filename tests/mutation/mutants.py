@@ -110,7 +110,7 @@ _SYNCHRONIZER = _of(
         'reason == "conflict"',
         'reason == "future"',
     ),
-    ("repetitions are corrections", "elif held == bar:", "elif held != bar:"),
+    ("repetitions are corrections", "elif is_same(held, bar):", "elif not is_same(held, bar):"),
     (
         "a correction before the seal is ignored",
         "            slot.cells[index] = bar\n            return",
@@ -118,8 +118,8 @@ _SYNCHRONIZER = _of(
     ),
     (
         "the last bar repeated after it was forgotten is late",
-        " or (held is None and self._life.last.bars[index] == bar)",
-        "",
+        "if is_same(held or self._life.last.bars[index], bar):",
+        "if is_same(held, bar):",
     ),
     (
         "a late bar is known before its slot is released",
@@ -178,7 +178,7 @@ _ADMISSION = _of(
     ),
     (
         "a differing twin is accepted",
-        'return "conflict" if twin is not None and twin != bar else None',
+        'return "conflict" if twin is not None and not is_same(twin, bar) else None',
         "return None",
     ),
     (
@@ -381,7 +381,11 @@ _MEMORY = _of(
         "any(key[0] < timestamp for",
     ),
     ("one too few is remembered", "if len(memory) > count:", "if len(memory) >= count:"),
-    ("repetitions push others out", "        if held == bar:\n            return held\n", ""),
+    (
+        "repetitions push others out",
+        "        if is_same(held, bar):\n            return held\n",
+        "",
+    ),
     (
         "bars of no set are without bound",
         "if len(self._unsettled) > self._most_bars:",
@@ -404,8 +408,8 @@ _PROOF = _of(
     ),
     (
         "two feeds prove though one has no order",
-        "        if self._unordered.intersection(carriers):\n            return NOTHING\n",
-        "",
+        "if not (self._unordered | self._catching_up).isdisjoint(carriers):",
+        "if not self._catching_up.isdisjoint(carriers):",
     ),
     (
         "bars of no feed prove",
@@ -653,8 +657,8 @@ _LIVENESS = _of(
     ),
     (
         "down with the first of two feeds",
-        "any(feed in self._up_since for",
-        "all(feed in self._up_since for",
+        "any(\n            feed in self._up_since and",
+        "all(\n            feed in self._up_since and",
     ),
     (
         "connected as the slot opened is not connected",
@@ -880,7 +884,73 @@ _STATISTICS = _of(
     ),
 )
 
+_CATCHING_UP = [
+    *_of(
+        "proof",
+        (
+            "a feed that catches up proves all the same",
+            "        self._catching_up.add(feed)\n",
+            "",
+        ),
+        (
+            "a feed that catches up takes the plain way",
+            "            self.through[index] = SLOW\n",
+            "            pass\n",
+        ),
+        (
+            "what was delivered while catching up is forgotten",
+            "self.through[index] = self._newest.pop((index, feed), NOTHING)",
+            "self.through[index] = NOTHING",
+        ),
+        (
+            "a feed never has caught up",
+            "        self._catching_up.discard(feed)\n        carried",
+            "        carried",
+        ),
+        (
+            "a connection lost while catching up still catches up",
+            "        self._catching_up.discard(feed)\n        for",
+            "        for",
+        ),
+    ),
+    *_of(
+        "lifecycle",
+        (
+            "what a feed proved while catching up is never applied",
+            "            self._apply_proof(index, NOTHING, now)\n",
+            "            pass\n",
+        ),
+    ),
+    *_of(
+        "liveness",
+        (
+            "a refused source stays refused on the next connection",
+            "        self._refused = {each for each in self._refused if each[1] != feed}\n",
+            "",
+        ),
+        (
+            "a refused source is reached",
+            "feed in self._up_since and (index, feed) not in self._refused for feed in carriers",
+            "feed in self._up_since for feed in carriers",
+        ),
+        (
+            "a refused source turns idle",
+            "<= since and (index, feed) not in self._refused\n",
+            "<= since\n",
+        ),
+    ),
+    *_of(
+        "synchronizer",
+        (
+            "what catching up sealed is not released",
+            "        self._life.caught_up(feed, now)\n        self._life.release_ready()\n",
+            "        self._life.caught_up(feed, now)\n",
+        ),
+    ),
+]
+
 MUTANTS = (
+    *_CATCHING_UP,
     *_SYNCHRONIZER,
     *_ADMISSION,
     *_ALIGNMENT,

@@ -15,7 +15,15 @@ from barsync_async.core.lifecycle import Lifecycle, Outcome
 from barsync_async.core.slot import Cause, Slot, State
 from barsync_async.core.spec import SynchronizerSpec
 from barsync_async.core.statistics import Counters, SourceStatistics, Statistics
-from barsync_async.messages import Bar, BarRejected, ClockStep, StepCause, excerpt, is_same
+from barsync_async.messages import (
+    Bar,
+    BarRejected,
+    ClockStep,
+    SourceStatus,
+    StepCause,
+    excerpt,
+    is_same,
+)
 from barsync_async.units import Instant, MonoNs, SourceId, WallMs, split_source
 
 __all__ = ["Outcome", "Synchronizer"]
@@ -145,20 +153,22 @@ class Synchronizer:
         if catching_up:
             self._life.proof.catch_up(feed)
         self._life.look_closer()  # what was proved absent may come after all
-        for change in self._liveness.on_connection(feed, up=up, now=now):
-            self._life.out.append(change)
-            self._life.let_go(change, now)
-        self._life.release_ready()
-        return self._life.take_out()
+        return self._turned(self._liveness.on_connection(feed, up=up, now=now), now)
 
     def on_refused(self, feed: str, sources: Iterable[SourceId], now: Instant) -> Sequence[Outcome]:
         """The venue of ``feed`` will not send ``sources``, for as long as this connection lives."""
+        changes: list[SourceStatus] = []
         for source in sources:
             index = self.alignment.index(*split_source(source))
             if index is not None:
-                for change in self._liveness.on_refused(index, feed, now):
-                    self._life.out.append(change)
-                    self._life.let_go(change, now)
+                changes += self._liveness.on_refused(index, feed, now)
+        return self._turned(changes, now)
+
+    def _turned(self, changes: Iterable[SourceStatus], now: Instant) -> Sequence[Outcome]:
+        """Sources turned live or down: say so, and wait no longer for who is excluded now."""
+        for change in changes:
+            self._life.out.append(change)
+            self._life.let_go(change, now)
         self._life.release_ready()
         return self._life.take_out()
 
