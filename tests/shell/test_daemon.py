@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from random import Random
-from typing import Any
+from typing import Any, Literal
 
 import anyio
 import pytest
@@ -17,7 +17,7 @@ from barsync_async.config import create_feature_aggregator_pattern, parse_config
 from barsync_async.core.statistics import Statistics
 from barsync_async.errors import ConfigError, ConnectionRefused, OutputError
 from barsync_async.messages import Event, EventType
-from barsync_async.ports import Clock, Connection, Frame
+from barsync_async.ports import Clock, Connection, Frame, HttpClient
 from barsync_async.shell.clock import SystemClock, VirtualClock
 from barsync_async.shell.components.synchronizer import BarSynchronizer
 from barsync_async.shell.container import Container
@@ -71,7 +71,12 @@ class Run:
     """A daemon and a venue, run together until ``seconds`` have passed or something fails."""
 
     def __init__(
-        self, config: Table, told: Table | None = None, *, clock: Clock | None = None
+        self,
+        config: Table,
+        told: Table | None = None,
+        *,
+        clock: Clock | None = None,
+        history: HttpClient | Literal["the venue's"] | None = None,
     ) -> None:
         clock, self.intake = clock or VirtualClock(WALL), Intake()
         self.venue = MemoryVenue(
@@ -83,6 +88,7 @@ class Run:
             connector=self.venue,
             intake=self.intake,
             rng=Random(1),
+            http=self.venue if history == "the venue's" else history,
         )
         self.stop = anyio.Event()
 

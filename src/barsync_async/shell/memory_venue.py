@@ -3,6 +3,8 @@
 import asyncio
 from collections import deque
 from collections.abc import Sequence
+from http import HTTPStatus
+from urllib.parse import urlencode
 
 from barsync_async.errors import ConnectionRefused
 from barsync_async.ports import Clock, Frame
@@ -12,11 +14,13 @@ from barsync_async.simulation.actions import Action, Close, Send
 from barsync_async.simulation.scenario import Scenario
 from barsync_async.simulation.venue import SimulatedVenue
 from barsync_async.units import Instant
+from barsync_async.venues.history.exchange import HistoryRequest, HistoryResponse
 
 
 class MemoryVenue:
-    """Opens connections to the venue of ``scenario``; plays the role of
-    :class:`~barsync_async.ports.Connector`. A frame arrives the moment it is sent.
+    """Opens connections to the venue of ``scenario``; plays the roles of
+    :class:`~barsync_async.ports.Connector` and, for its history, of
+    :class:`~barsync_async.ports.HttpClient`. A frame arrives the moment it is sent.
     """
 
     def __init__(self, scenario: Scenario, clock: Clock, intake: Intake) -> None:
@@ -30,6 +34,9 @@ class MemoryVenue:
     async def run(self) -> None:
         """Until the scenario ends; without an end, until cancelled."""
         await self._schedule.run()
+
+    async def close(self) -> None:
+        """Nobody asks for more."""
 
     async def connect(self, feed: str, url: str) -> "MemoryConnection":
         """Open a connection; any ``url`` leads here.
@@ -49,9 +56,23 @@ class MemoryVenue:
             raise ConnectionRefused(feed, f"cannot connect to {url}")
         return connection
 
+    async def get(self, feed: str, request: HistoryRequest) -> HistoryResponse:
+        """The venue's history; plays the role of :class:`~barsync_async.ports.HttpClient`."""
+        del feed
+        place = "/" + request.url.partition("//")[2].partition("/")[2]
+        query = urlencode(request.params)
+        target = f"{place}{'&' if '?' in place else '?'}{query}" if query else place
+        headers = {name.lower(): value for name, value in request.headers.items()}
+        answer = self._venue.get(target, {"host": "venue"} | headers, self._clock.now().mono)
+        if answer is None:
+            return HistoryResponse(HTTPStatus.NOT_FOUND, {}, b"")
+        told = {name.lower(): value for name, value in answer.headers.items()}
+        return HistoryResponse(answer.status, told, answer.body)
+
     def receive_from(self, number: int, text: str) -> None:
         """A client sent ``text``."""
         self._perform(self._venue.receive(number, text, self._clock.now().mono))
+        self._schedule.look_again()
 
     def forget(self, number: int) -> None:
         """A client is gone."""

@@ -212,6 +212,7 @@ class _SimulatorServer:
             self._schedule.look_again()
             async for frame in websocket:
                 self._perform(self._venue.receive(client, frame, self._clock.now().mono))
+                self._schedule.look_again()
         except ConnectionClosed:
             pass  # the same end, less politely
         finally:

@@ -1,0 +1,181 @@
+"""The whole daemon against venues that never say that a bar is final, in true time."""
+
+import asyncio
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import anyio
+import anyio.lowlevel
+import pytest
+from tests.shell.test_daemon import Line, Run, of, read
+
+from barsync_async.messages import Bar
+from barsync_async.units import SourceId
+from barsync_async.venues.history.exchange import HistoryRequest, HistoryResponse
+
+PAIRS = ("BTC/USD", "ETH/USD")
+HOUR_S = 3_600.0
+
+
+def market(protocol: str, timeframes: tuple[str, ...], **faults: Any) -> dict[str, Any]:
+    return {
+        "seed": 3,
+        "venue": {"protocol": protocol, "running_ms": 1_500},
+        "sources": {f"{pair}_{each}": {} for pair in PAIRS for each in timeframes},
+        "defaults": {"delay": {"kind": "uniform", "min_ms": 0, "max_ms": 400}},
+        "faults": faults,
+    }
+
+
+def config(protocol: str, path: Path, sources: list[str], **feed: Any) -> dict[str, Any]:
+    expected = [*sources, *feed.get("derived", {})]
+    synchronizer = {
+        "expected_sources": expected,
+        "timeout_ms": 4_000,
+        "require_all": False,
+        "late": "amend",
+        "allowed_lateness_ms": 600_000,
+    }
+    given = {
+        "venue": protocol,
+        "url": "ws://venue/v2" if protocol == "kraken" else "ws://venue",
+        "history_url": "http://venue",
+        "sources": sources,
+        **feed,
+    }
+    return {
+        "feeds": {"x": given},
+        "containers": {
+            "c": {"components": {"s": {"type": "BarSynchronizer", "config": synchronizer}}}
+        },
+        "outputs": {"file": {"type": "jsonl", "path": str(path)}},
+    }
+
+
+Cells = Mapping[tuple[str, int], list[tuple[float, ...]]]
+
+
+def values(bar: Line | Bar) -> tuple[float, ...]:
+    if isinstance(bar, Bar):
+        return bar.open, bar.high, bar.low, bar.close, bar.volume
+    return tuple(bar[name] for name in ("open", "high", "low", "close", "volume"))
+
+
+def told(lines: list[Line]) -> Cells:
+    """Every value that was published for each bar, in order."""
+    cells: dict[tuple[str, int], list[tuple[float, ...]]] = {}
+    for line in of(lines, "SYNCHRONIZED_BARS", "SYNCHRONIZED_BARS_REVISED"):
+        for source, bar in line["bars"].items():
+            if bar["provenance"] == "fresh":
+                cells.setdefault((source, bar["timestamp"]), []).append(values(bar))
+    return cells
+
+
+def sold(run: Run, source: str) -> list[Bar]:
+    return [quote.bar for quote in run.venue._venue.closed(SourceId(source))]
+
+
+async def lived(document: dict[str, Any], scenario: dict[str, Any], seconds: float) -> Run:
+    run = Run(document, scenario, history="the venue's")
+    await run.go(seconds)
+    assert run.intake.under_way == 0
+    return run
+
+
+@pytest.mark.parametrize(("protocol", "timeframe"), [("kraken", "1m"), ("coinbase", "5m")])
+async def test_no_running_state_enters_a_set_and_no_bar_is_lost(
+    protocol: str, timeframe: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "events.jsonl"
+    sources = [f"{pair}_{timeframe}" for pair in PAIRS]
+    faults = {"disconnect_every_s": 700, "abrupt": 0.5}
+    scenario = market(protocol, (timeframe,), **faults)
+    run = await lived(config(protocol, path, sources), scenario, 3 * HOUR_S)
+    cells = told(read(path))
+    for source in sources:
+        bars = sold(run, source)[1:-1]
+        assert len(bars) > 30
+        for bar in bars:
+            assert cells.get((source, bar.timestamp), [None])[-1] == values(bar), bar
+
+
+async def test_a_venue_without_snapshots_is_asked_for_what_an_outage_hid(tmp_path: Path) -> None:
+    path = tmp_path / "events.jsonl"
+    sources = [f"{pair}_1m" for pair in PAIRS]
+    scenario = market("bybit", ("1m",), disconnect_every_s=250, abrupt=0.5)
+    document = config("bybit", path, sources)
+    document["feeds"]["x"]["url"] = "ws://venue/v5/public/spot"
+    run = await lived(document, scenario, 2 * HOUR_S)
+    lines = read(path)
+    flags = [
+        bar.get("backfilled", False)
+        for line in of(lines, "SYNCHRONIZED_BARS", "SYNCHRONIZED_BARS_REVISED")
+        for bar in line["bars"].values()
+    ]
+    assert True in flags
+    assert False in flags
+    cells = told(lines)
+    for source in sources:
+        for bar in sold(run, source)[1:-1]:
+            assert cells.get((source, bar.timestamp), [None])[-1] == values(bar), bar
+
+
+async def test_past_bars_make_the_first_live_set_whole(tmp_path: Path) -> None:
+    path = tmp_path / "events.jsonl"
+    sources = [f"{pair}_{each}" for pair in PAIRS for each in ("1m", "15m")]
+    scenario = market("bybit", ("1m", "15m"))
+    document = config("bybit", path, sources, backfill=3)
+    document["feeds"]["x"]["url"] = "ws://venue/v5/public/spot"
+    run = Run(document, scenario, history="the venue's")
+    await anyio.lowlevel.checkpoint()
+    before = asyncio.create_task(run.venue.run())
+    await anyio.sleep(HOUR_S)
+    before.cancel()
+    await run.go(200)
+    sets = of(read(path), "SYNCHRONIZED_BARS")
+    assert {line["status"] for line in sets} == {"complete"}
+    live = [line for line in sets if "backfilled" not in line["bars"]["BTC/USD_1m"]]
+    assert len(sets) - len(live) == 3
+    assert live[0]["bars"]["BTC/USD_15m"]["provenance"] in ("carried", "fresh")
+
+
+async def test_derived_bars_are_the_venues_own(tmp_path: Path) -> None:
+    path = tmp_path / "events.jsonl"
+    sources = [f"{pair}_1m" for pair in PAIRS]
+    derived = {f"{pair}_5m": f"{pair}_1m" for pair in PAIRS}
+    scenario = market("kraken", ("1m", "5m"))
+    run = await lived(config("kraken", path, sources, derived=derived), scenario, 2 * HOUR_S)
+    cells = told(read(path))
+    for source in derived:
+        bars = sold(run, source)[1:-1]
+        assert len(bars) > 15
+        assert [cells.get((source, bar.timestamp)) for bar in bars] == [
+            [values(bar)] for bar in bars
+        ]
+
+
+class Slow:
+    """A history that takes an hour; the role of HttpClient."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+
+    async def get(self, feed: str, request: HistoryRequest) -> HistoryResponse:
+        self.asked += 1
+        await asyncio.sleep(HOUR_S)
+        return HistoryResponse(500, {}, b"")
+
+    async def close(self) -> None:
+        """Nothing."""
+
+
+async def test_stopping_amid_the_past_bars_ends_at_once(tmp_path: Path) -> None:
+    path = tmp_path / "events.jsonl"
+    sources = [f"{pair}_1m" for pair in PAIRS]
+    document = config("kraken", path, sources, backfill=100)
+    run = Run(document, market("kraken", ("1m",)), history=Slow())
+    await run.go(1.0)
+    assert asyncio.get_running_loop().time() < 2.0
+    assert run.intake.under_way == 0
+    assert read(path) == []
