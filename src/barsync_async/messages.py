@@ -73,6 +73,19 @@ class Bar(msgspec.Struct, frozen=True, gc=False):
         return source_id(self.symbol, self.timeframe)
 
 
+class Trade(msgspec.Struct, frozen=True, gc=False):
+    """``size`` units changed hands at ``price`` at ``at_ms`` (ms since the epoch, by the venue).
+
+    ``id`` tells trades apart. Numbers ascend, and so order the trades of one millisecond; names say
+    nothing of order; None: the venue has none, and repetitions cannot be noticed.
+    """
+
+    price: float
+    size: float
+    at_ms: WallMs
+    id: int | str | None = None
+
+
 def is_same(held: Bar | None, bar: Bar) -> bool:
     """Whether ``held`` is ``bar`` again, whichever way each of them came."""
     if held is None or held.backfilled == bar.backfilled:

@@ -26,7 +26,7 @@ from barsync_async.venues.history.exchange import (
 )
 from barsync_async.venues.keep_alive import KeepAlive
 from barsync_async.venues.options import VenueOptions
-from barsync_async.venues.outcomes import Received, Rejection, Running
+from barsync_async.venues.outcomes import Received, Rejection, Running, Traded
 
 
 class TimerHandle(Protocol):
@@ -180,7 +180,7 @@ class Arrival(NamedTuple):
     at: Instant
     feed: str
     order: int
-    item: Bar | Running | Rejection | ConnectionChange | CaughtUp | SourcesRefused
+    item: Bar | Running | Traded | Rejection | ConnectionChange | CaughtUp | SourcesRefused
 
 
 class Frame(msgspec.Struct, frozen=True, gc=False):

@@ -93,6 +93,25 @@ def split_source(source: str) -> tuple[str, str]:
     return symbol, timeframe
 
 
+TRADES = "trades"
+"""Stands where a timeframe stands in the name of a stream of trades: ``BTC/USDT_trades``."""
+
+
+def is_trades(source: str) -> bool:
+    """Whether ``source`` is a stream of trades, of which bars can be made."""
+    symbol, underscore, kind = source.rpartition("_")
+    return bool(symbol and underscore) and kind == TRADES
+
+
+def split_stream(source: str) -> tuple[str, str]:
+    """A source or a stream of trades in two: ``BTC/USDT_trades`` -> ``("BTC/USDT", "trades")``.
+
+    Raises:
+        ValueError: it is neither.
+    """
+    return (source.rpartition("_")[0], TRADES) if is_trades(source) else split_source(source)
+
+
 def symbol_of(key: str) -> str:
     """The symbol that ``key`` means: its own, where it is a source, else itself."""
     try:

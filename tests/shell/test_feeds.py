@@ -179,3 +179,45 @@ async def test_stopping_amid_the_past_bars_ends_at_once(tmp_path: Path) -> None:
     assert asyncio.get_running_loop().time() < 2.0
     assert run.intake.under_way == 0
     assert read(path) == []
+
+
+# Bars of trades
+
+
+def of_trades(path: Path, protocol: str = "binance") -> dict[str, Any]:
+    document = config(
+        protocol,
+        path,
+        [f"{pair}_trades" for pair in PAIRS],
+        derived={f"{pair}_1s": f"{pair}_trades" for pair in PAIRS},
+        grace_ms=500,
+        backfill=0,
+    )
+    synchronizer = document["containers"]["c"]["components"]["s"]["config"]
+    synchronizer["expected_sources"] = [f"{pair}_1s" for pair in PAIRS]
+    return document
+
+
+@pytest.mark.parametrize("protocol", ["binance", "binance_futures"])
+async def test_bars_of_trades_are_the_venues_own(protocol: str, tmp_path: Path) -> None:
+    path = tmp_path / "events.jsonl"
+    run = await lived(of_trades(path, protocol), market(protocol, ("1s",)), 60)
+    cells = told(read(path))
+    for pair in PAIRS:
+        bars = sold(run, f"{pair}_1s")[4:-1]
+        assert len(bars) > 50
+        assert [cells.get((f"{pair}_1s", bar.timestamp)) for bar in bars] == [
+            [values(bar)] for bar in bars
+        ]
+
+
+async def test_a_bar_whose_trades_an_outage_hid_is_not_made_up(tmp_path: Path) -> None:
+    path = tmp_path / "events.jsonl"
+    scenario = market("binance", ("1s",), disconnect_every_s=10, abrupt=1.0)
+    run = await lived(of_trades(path), scenario, 60)
+    cells = told(read(path))
+    for pair in PAIRS:
+        bars = {bar.timestamp: values(bar) for bar in sold(run, f"{pair}_1s")}
+        made = {timestamp: each for (source, timestamp), each in cells.items() if pair in source}
+        assert made == {timestamp: [bars[timestamp]] for timestamp in made}
+        assert 10 < len(made) < len(bars) - 5

@@ -6,6 +6,7 @@ which something may be unknown is given up, never guessed.
 
 from barsync_async.aggregation.bars import BarAggregator
 from barsync_async.aggregation.outcomes import GivenUp, Outcome, Refused
-from barsync_async.aggregation.trades import Trade, TradeAggregator
+from barsync_async.aggregation.trades import TradeAggregator
+from barsync_async.messages import Trade
 
 __all__ = ["BarAggregator", "GivenUp", "Outcome", "Refused", "Trade", "TradeAggregator"]

@@ -9,11 +9,9 @@ import math
 from collections.abc import Iterator, Sequence
 from operator import attrgetter
 
-import msgspec
-
 from barsync_async.aggregation.outcomes import GivenUp, Outcome, RefusalReason, Refused
 from barsync_async.aggregation.windows import CLOCKS_DIFFER_MS, MOST_VOLUME, Windows
-from barsync_async.messages import Bar
+from barsync_async.messages import Bar, Trade
 from barsync_async.units import TIMEFRAMES, WallMs
 
 _Place = tuple[float, float, float]  # time, number, arrival
@@ -24,19 +22,6 @@ _timestamp = attrgetter("timestamp")
 
 IDS_REMEMBERED = 65_536
 """How many trades back a repetition is noticed: more than any venue sends again."""
-
-
-class Trade(msgspec.Struct, frozen=True, gc=False):
-    """``size`` units changed hands at ``price`` at ``at_ms`` (ms since the epoch, by the venue).
-
-    ``id`` tells trades apart. Numbers ascend, and so order the trades of one millisecond; names say
-    nothing of order; None: the venue has none, and repetitions cannot be noticed.
-    """
-
-    price: float
-    size: float
-    at_ms: WallMs
-    id: int | str | None = None
 
 
 class _Tape:

@@ -18,8 +18,15 @@ from barsync_async.config.tables import (
 )
 from barsync_async.errors import Mistake
 from barsync_async.mistakes import key_path, mistake
-from barsync_async.units import SourceId, split_source
-from barsync_async.venues import CODECS
+from barsync_async.units import (
+    TRADES,
+    SourceId,
+    is_trades,
+    source_id,
+    split_source,
+    split_stream,
+)
+from barsync_async.venues import CODECS, Codec
 from barsync_async.venues.options import Credentials, VenueOptions
 
 
@@ -93,32 +100,51 @@ def feed_mistakes(document: Mapping[str, Any]) -> Iterator[Mistake]:
         yield from _derived_mistakes(name, table)
         yield from _file_mistakes(name, table)
         options = _options(table)
-        for index, source in _sources(table.get("sources")):
+        for index, source in _streams(table.get("sources")):
             path = key_path(("feeds", name, "sources", index))
-            if codec and options and (why := codec.supports(source, options)):
+            if codec and options and (why := _unsupported(codec, source, options)):
                 yield Mistake(path, repr(source), why)
                 continue
-            stream = source if codec is None else codec.stream(source)
+            stream = source if codec is None else _stream_name(codec, source)
             twin = streams.setdefault((name, stream), path)
             if twin != path:
                 yield Mistake(path, repr(source), f"is the same stream as {twin}")
 
 
+def _unsupported(codec: Codec, source: SourceId, options: VenueOptions) -> str | None:
+    """Why ``codec`` cannot carry ``source``, which may be a stream of trades."""
+    if is_trades(source) and not codec.facts.trades:
+        return f"barsync reads no trades of {codec.facts.title}"
+    return codec.supports(_as_bars(codec, source), options)
+
+
+def _stream_name(codec: Codec, source: SourceId) -> str:
+    """What the venue calls it, the trades of a symbol apart from its bars."""
+    name = codec.stream(_as_bars(codec, source))
+    return f"trades {name}" if is_trades(source) else name
+
+
+def _as_bars(codec: Codec, source: SourceId) -> SourceId:
+    """For a stream of trades, bars of the same symbol."""
+    symbol, _ = split_stream(source)
+    return source_id(symbol, codec.facts.timeframes[0]) if is_trades(source) else source
+
+
 def _derived_mistakes(name: str, table: Mapping[str, Any]) -> Iterator[Mistake]:
     """Longer bars that cannot be made of what the feed has."""
-    sources = {source for _, source in _sources(table.get("sources"))}
+    sources = {source for _, source in _streams(table.get("sources"))}
     for source, parts in _items(table.get("derived")):
-        if not (_is_source(source) and isinstance(parts, str) and _is_source(parts)):
+        if not (_is_source(source) and isinstance(parts, str) and _is_stream(parts)):
             continue
         keys = ("feeds", name, "derived", source)
-        (symbol, longer), (part_symbol, shorter) = split_source(source), split_source(parts)
+        (symbol, longer), (part_symbol, shorter) = split_source(source), split_stream(parts)
         if parts not in sources:
             yield Mistake(key_path(keys), repr(parts), "is not among the feed's sources")
         elif source in sources:
             yield Mistake(key_path(keys), repr(parts), f"the feed has {source} itself")
         elif symbol != part_symbol:
             yield Mistake(key_path(keys), repr(parts), f"is of another symbol than {source}")
-        elif why := why_not_nested(shorter, longer):
+        elif shorter != TRADES and (why := why_not_nested(shorter, longer)):
             yield Mistake(key_path(keys), repr(parts), why)
 
 
@@ -130,7 +156,7 @@ def _file_mistakes(name: str, table: Mapping[str, Any]) -> Iterator[Mistake]:
             expected = f'only a feed with venue = "{FILE_VENUE}" reads files'
             yield Mistake(key_path(("feeds", name, "files")), "", expected)
         return
-    sources = {source: index for index, source in _sources(table.get("sources"))}
+    sources = {source: index for index, source in _streams(table.get("sources"))}
     for source, index in sources.items():
         if source not in files:
             path = key_path(("feeds", name, "sources", index))
@@ -215,6 +241,18 @@ def _sources(value: Any) -> Iterator[tuple[int, SourceId]]:
         for index, each in enumerate(value):
             if isinstance(each, str) and _is_source(each):
                 yield index, SourceId(each)
+
+
+def _streams(value: Any) -> Iterator[tuple[int, SourceId]]:
+    """The same, and streams of trades."""
+    if isinstance(value, list):
+        for index, each in enumerate(value):
+            if isinstance(each, str) and _is_stream(each):
+                yield index, SourceId(each)
+
+
+def _is_stream(text: str) -> bool:
+    return is_trades(text) or _is_source(text)
 
 
 def _is_source(text: str) -> bool:

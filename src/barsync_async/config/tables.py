@@ -23,7 +23,7 @@ from barsync_async.config.json_format import JsonFormatConfig
 from barsync_async.features import parse_indicators
 from barsync_async.messages import EventType
 from barsync_async.strategy_choice import check_strategy
-from barsync_async.units import split_source
+from barsync_async.units import split_source, split_stream
 from barsync_async.venues.options import Credentials, VenueOptions
 
 _TIME = re.compile(r"\d\d:\d\d")
@@ -35,7 +35,15 @@ def _source(value: str) -> str:
     return value
 
 
+def _stream(value: str) -> str:
+    split_stream(value)
+    return value
+
+
 SourceName = Annotated[str, AfterValidator(_source)]
+StreamName = Annotated[str, AfterValidator(_stream)]
+"""Of what a feed can carry: bars, or the trades of a symbol, ``BTC/USDT_trades``."""
+
 Milliseconds = Annotated[float, Field(gt=0, le=86_400_000, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=1, le=10_000_000)]
 
@@ -123,7 +131,7 @@ class FeedConfig(_Table):
     venue: str
     url: Annotated[str, AfterValidator(_url)] | None = None
     history_url: Annotated[str, AfterValidator(_http_url)] | None = None
-    sources: Annotated[list[SourceName], Field(min_length=1)]
+    sources: Annotated[list[StreamName], Field(min_length=1)]
     in_order: bool = True
     key: SecretStr | None = None
     key_file: FilePath | None = None
@@ -134,7 +142,7 @@ class FeedConfig(_Table):
     grace_ms: Annotated[int, Field(ge=0, le=3_600_000)] = 2_000
     backfill: Annotated[int, Field(ge=0, le=100_000)] | None = None
     format: JsonFormatConfig | None = None
-    derived: dict[SourceName, SourceName] = {}
+    derived: dict[SourceName, StreamName] = {}
     files: dict[SourceName, HistoryFileConfig] = {}
     rollover_s: Annotated[float, Field(gt=0, le=31_536_000, allow_inf_nan=False)] | None = None
 

@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 import msgspec
 
 from barsync_async.config import Config, FeedConfig
-from barsync_async.units import TIMEFRAMES, SourceId, split_source
+from barsync_async.units import TIMEFRAMES, SourceId, is_trades, split_source, split_stream
 from barsync_async.venues import CODECS
 from barsync_async.venues.facts import VenueFacts
 from barsync_async.venues.options import VenueOptions
@@ -91,7 +91,7 @@ def _shares(wanted: Sequence[SourceId], facts: VenueFacts) -> Iterator[tuple[Sou
     """``wanted``, cut to what the venue allows on one connection."""
     groups: dict[str, list[SourceId]] = {}
     for source in wanted:
-        groups.setdefault(split_source(source)[1] if facts.one_timeframe else "", []).append(source)
+        groups.setdefault(split_stream(source)[1] if facts.one_timeframe else "", []).append(source)
     for group in groups.values():
         for start in range(0, len(group), facts.max_sources):
             yield tuple(group[start : start + facts.max_sources])
@@ -105,7 +105,8 @@ def _past_bars(table: FeedConfig) -> int:
         return table.backfill
     if table.url is not None and table.history_url is None:
         return 0
-    return max([1, *(2 * _parts(each, part) for each, part in table.derived.items())])
+    made = [(each, part) for each, part in table.derived.items() if not is_trades(part)]
+    return max([1, *(2 * _parts(each, part) for each, part in made)])
 
 
 def _parts(longer: str, shorter: str) -> int:

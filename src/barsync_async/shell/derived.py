@@ -1,4 +1,4 @@
-"""One source made of another's bars, as they come over one feed."""
+"""One source made of another's bars, or of trades, as they come over one feed."""
 
 from collections.abc import Callable, Iterable, Sequence
 
@@ -6,9 +6,19 @@ import structlog
 
 from barsync_async.aggregation.bars import BarAggregator
 from barsync_async.aggregation.outcomes import Outcome
+from barsync_async.aggregation.trades import TradeAggregator
 from barsync_async.messages import Bar
 from barsync_async.ports import Arrival, ConnectionChange
-from barsync_async.units import Instant, MonoNs, SourceId, WallMs, split_source
+from barsync_async.units import (
+    TRADES,
+    Instant,
+    MonoNs,
+    SourceId,
+    WallMs,
+    split_source,
+    split_stream,
+)
+from barsync_async.venues.outcomes import Traded
 
 _NEVER = Instant(MonoNs(0), WallMs(0))
 
@@ -16,12 +26,12 @@ log = structlog.get_logger("barsync.derived")
 
 
 class Derived:
-    """Bars of ``source`` made of those of ``parts``, which ``feed`` carries.
+    """Bars of ``source`` made of those of ``parts``, or of its trades, which ``feed`` carries.
 
     Args:
         feed: whose connection vouches for silent intervals.
         source: the longer one.
-        parts: the shorter one.
+        parts: the shorter one, or a stream of trades.
         grace_ms: how long after its end a bar waits for parts where silence holds it open.
         heard_at: when the connection was last heard.
     """
@@ -37,8 +47,12 @@ class Derived:
     ) -> None:
         self.source = source
         self._feed = feed
-        (symbol, shorter), (_, longer) = split_source(parts), split_source(source)
-        self._aggregator = BarAggregator(symbol, shorter, longer, grace_ms)
+        (symbol, shorter), (_, longer) = split_stream(parts), split_source(source)
+        self._aggregator = (
+            TradeAggregator(symbol, longer, grace_ms)
+            if shorter == TRADES
+            else BarAggregator(symbol, shorter, longer, grace_ms)
+        )
         self._heard_at = heard_at
         self._last = Arrival(_NEVER, feed, 0, ConnectionChange(up=False))
         self._log = log.bind(feed=feed, source=source)
@@ -50,11 +64,16 @@ class Derived:
             if arrival.feed != self._feed:
                 continue
             self._last = arrival
-            if isinstance(arrival.item, Bar):
-                made += self._made(self._aggregator.on_bar(arrival.item, arrival.at.wall))
+            if isinstance(arrival.item, Bar | Traded):
+                made += self._made(self._taken(arrival.item, arrival.at.wall))
             elif isinstance(arrival.item, ConnectionChange):
                 self._aggregator.on_connection(arrival.item.up, arrival.at.wall)
         return made
+
+    def _taken(self, item: Bar | Traded, now: WallMs) -> Iterable[Outcome]:
+        if isinstance(self._aggregator, TradeAggregator):
+            return self._aggregator.on_trade(item.trade, now) if isinstance(item, Traded) else ()
+        return self._aggregator.on_bar(item, now) if isinstance(item, Bar) else ()
 
     def on_clock(self, now: Instant) -> list[Arrival]:
         """What the clock alone gives."""

@@ -28,7 +28,15 @@ from barsync_async.shell.producer import Producer
 from barsync_async.shell.silence import SilentSources
 from barsync_async.shell.waiting import first_of
 from barsync_async.shell.websocket import OversizedFrame
-from barsync_async.units import NS_PER_MS, Instant, SourceId, WallMs, split_source
+from barsync_async.units import (
+    NS_PER_MS,
+    TRADES,
+    Instant,
+    SourceId,
+    WallMs,
+    is_trades,
+    split_stream,
+)
 from barsync_async.venues.options import VenueOptions
 from barsync_async.venues.outcomes import (
     Acknowledged,
@@ -38,6 +46,7 @@ from barsync_async.venues.outcomes import (
     Rejection,
     Reply,
     Running,
+    Traded,
 )
 
 _FIRST_BACKOFF_S = 0.25
@@ -92,7 +101,8 @@ class Feed:
         self._options = options
         self._connector = connector
         self._producers = producers
-        self._routes = {split_source(source): producers[source] for source in sources}
+        self._routes = {split_stream(source): producers[source] for source in sources}
+        bars = {source: each for source, each in producers.items() if not is_trades(source)}
         self._events = events
         self._clock = clock
         self._intake = intake
@@ -107,8 +117,8 @@ class Feed:
         settle_ms = 0 if flagged else grace_ms
         self.past = (
             None
-            if backfill is None
-            else PastBars(name, producers, backfill, clock=clock, settle_ms=settle_ms)
+            if backfill is None or not bars
+            else PastBars(name, bars, backfill, clock=clock, settle_ms=settle_ms)
         )
         """What the venue remembers; None where it is not asked."""
         if not flagged:
@@ -195,7 +205,8 @@ class Feed:
         """Replace a connection on which a source is silent that never is at this venue; of another
         venue's only say so, for its market may be quiet.
         """
-        silent = SilentSources(self._producers)
+        bars = {source: each for source, each in self._producers.items() if not is_trades(source)}
+        silent = SilentSources(bars)
         while True:
             await anyio.sleep(silent.look_every_ms / 1_000)
             line = self._lines[-1] if self._lines else None
@@ -325,6 +336,8 @@ class Feed:
             producer = self._routes[item.symbol, item.timeframe]
         elif type(item) is Running:
             producer = self._routes[item.bar.symbol, item.bar.timeframe]
+        elif type(item) is Traded:
+            producer = self._routes[item.symbol, TRADES]
         elif type(item) is Rejection:
             self._log.warning("rejected", reason=item.reason, detail=item.detail)
             producer = self._events

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 
 from barsync_async.simulation.candle import Candle, Trade, candle_of, join
 from barsync_async.simulation.grid import base_timeframe, venue_grid
+from barsync_async.simulation.roles import Deal
 from barsync_async.simulation.scenario import Scenario
 from barsync_async.simulation.walk import TRADES_PER_STEP, Walk, common_moves
 from barsync_async.units import TIMEFRAMES, SourceId, Timeframe, WallMs, split_source
@@ -55,6 +56,15 @@ class Market:
             return None
         return book.timeframe.next_close(self._timestamp - 1), candle
 
+    def deals(self) -> Iterator[Deal]:
+        """The trades of the present step, spread over it; by symbol."""
+        opened = self._timestamp - self._grid.length_ms
+        for symbol, tape in self._tapes.items():
+            trades = tape.trades()
+            for index, (number, trade) in enumerate(trades):
+                at_ms = opened + (2 * index + 1) * self._grid.length_ms // (2 * len(trades))
+                yield Deal(symbol, trade.price, trade.volume, number, at_ms)
+
     def close(self) -> Sequence[tuple[SourceId, Candle]]:
         """End the step: the bars that close with it, in the scenario's order. The next begins."""
         closed = list(self._closed())
@@ -88,6 +98,10 @@ class _Tape:
         self._first_trade += len(self._trades)
         self._before = self._walk.price
         self._trades = self._walk.trades(step, common)
+
+    def trades(self) -> Sequence[tuple[int, Trade]]:
+        """Those of the step, with their numbers."""
+        return list(enumerate(self._trades, self._first_trade))
 
     def candle(self, count: int) -> Candle:
         """Of the first ``count`` trades of the step."""

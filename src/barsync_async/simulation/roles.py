@@ -1,7 +1,7 @@
 """What the simulated venue's engine needs of a protocol: the roles, and what they say."""
 
 from collections.abc import Mapping, Sequence
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import msgspec
 
@@ -22,6 +22,16 @@ class Quote(msgspec.Struct, frozen=True):
     candle: Candle
     final: bool
     revision: int = 0
+
+
+class Deal(msgspec.Struct, frozen=True):
+    """One trade of ``symbol``, the ``number``-th: ``volume`` units at ``at_ms`` by the venue."""
+
+    symbol: str
+    price: float
+    volume: int
+    number: int
+    at_ms: int
 
 
 class Violation(msgspec.Struct, frozen=True):
@@ -73,6 +83,14 @@ class VenueLine(Protocol):
 
     def farewell(self, now: Instant) -> Sequence[str]:
         """How the venue announces that it closes the connection; often not at all."""
+
+
+@runtime_checkable
+class DealLine(Protocol):
+    """A line of a venue that streams trades."""
+
+    def tell(self, deal: Deal, now: Instant) -> str | None:
+        """``deal`` as this client gets it; None where it is not subscribed."""
 
 
 class VenueServer(Protocol):

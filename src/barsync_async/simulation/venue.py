@@ -23,7 +23,15 @@ from barsync_async.simulation.actions import (
 from barsync_async.simulation.candle import Candle
 from barsync_async.simulation.faults import ending, source_faults
 from barsync_async.simulation.market import Market
-from barsync_async.simulation.roles import Answer, HttpAnswer, Quote, VenueLine, Violation
+from barsync_async.simulation.roles import (
+    Answer,
+    Deal,
+    DealLine,
+    HttpAnswer,
+    Quote,
+    VenueLine,
+    Violation,
+)
 from barsync_async.simulation.scenario import Scenario
 from barsync_async.simulation.schedule import Schedule, Sending
 from barsync_async.simulation.shelf import ClosedBars
@@ -65,6 +73,7 @@ class SimulatedVenue:
         self._next_close = self._timeline.next_close_ns(0)
         self._finished = False
         self._hides_running = False
+        self._deals: list[Deal] = []
 
     @property
     def finished(self) -> bool:
@@ -169,6 +178,7 @@ class SimulatedVenue:
         actions = list(self._disconnects(now_ns))
         self._close_bars(now_ns)
         now = self._at(now_ns)
+        actions += self._deal(now)
         for sending in self._schedule.take(now_ns):
             actions += self._sent(sending, now)
         if self._running_ns and now_ns >= self._next_running:
@@ -200,6 +210,8 @@ class SimulatedVenue:
     def _close_bars(self, now_ns: int) -> None:
         while self._next_close is not None and self._next_close <= now_ns:
             step, timestamp = self._market.step, self._market.timestamp
+            if any(isinstance(each.line, DealLine) for each in self._clients.values()):
+                self._deals += self._market.deals()
             for source, candle in self._market.close():
                 self._shelf.add(Quote(_bar(source, timestamp, candle), candle, final=True))
                 self._schedule.add(source, timestamp, candle, step=step, close_ns=self._next_close)
@@ -222,6 +234,15 @@ class SimulatedVenue:
             for client, each in self._clients.items()
             if (text := each.line.publish(quote, now)) is not None
         ]
+
+    def _deal(self, now: Instant) -> Iterator[Action]:
+        """The trades of the steps that have ended, all at once."""
+        deals, self._deals = self._deals, []
+        lines = [(client, each.line) for client, each in self._clients.items()]
+        for deal in deals:
+            for client, line in lines:
+                if isinstance(line, DealLine) and (text := line.tell(deal, now)) is not None:
+                    yield Send(client, text)
 
     def _run(self, now: Instant) -> Iterator[Action]:
         """One update of each bar under way; missed ones are not made up for."""

@@ -13,8 +13,8 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from barsync_async.messages import Bar, excerpt, flaw
-from barsync_async.units import TIMEFRAMES, SourceId, WallMs, split_source
+from barsync_async.messages import Bar, Trade, excerpt, flaw
+from barsync_async.units import TIMEFRAMES, TRADES, SourceId, WallMs, split_source, split_stream
 from barsync_async.venues.facts import VenueFacts
 from barsync_async.venues.fields import (
     MAX_FRAME_BYTES,
@@ -32,6 +32,7 @@ from barsync_async.venues.outcomes import (
     Received,
     Refusal,
     Rejection,
+    Traded,
 )
 
 _STREAMS_PER_REQUEST = 100
@@ -84,6 +85,21 @@ class _Event(msgspec.Struct):
     k: _Kline
 
 
+class _Trade(msgspec.Struct):
+    """A trade, or trades of one order at one price; they are numbered by ``t`` or ``a``."""
+
+    s: Name
+    p: float
+    q: float
+    T: Timestamp
+    t: int | None = None
+    a: int | None = None
+
+
+class _WholeTrade(msgspec.Struct):
+    data: _Trade
+
+
 class _Whole(msgspec.Struct):
     """A kline's frame in full, raw or combined."""
 
@@ -93,6 +109,8 @@ class _Whole(msgspec.Struct):
 
 _look = msgspec.json.Decoder(_Envelope)
 _whole = msgspec.json.Decoder(_Whole, strict=False)  # prices are strings
+_trade = msgspec.json.Decoder(_Trade, strict=False)
+_combined_trade = msgspec.json.Decoder(_WholeTrade, strict=False)
 _NO_MESSAGE = (msgspec.DecodeError, RecursionError, UnicodeError)
 
 
@@ -103,6 +121,7 @@ class BinanceMarket(msgspec.Struct, frozen=True, kw_only=True):
         name: what a config calls it.
         short: what a person calls it.
         endpoint: the host of its streams.
+        trades: what its streams of trades are called.
         root: the path before ``/ws`` and ``/stream``.
         send_interval_ms: the least time between two frames of ours.
         facts: its figures.
@@ -112,6 +131,7 @@ class BinanceMarket(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     short: str
     endpoint: str
+    trades: str
     root: str
     send_interval_ms: int
     facts: VenueFacts
@@ -122,6 +142,7 @@ SPOT = BinanceMarket(
     name="binance",
     short="Binance",
     endpoint="wss://data-stream.binance.vision",
+    trades="trade",
     root="",
     send_interval_ms=300,  # the venue allows 5 incoming messages a second, pongs included
     facts=VenueFacts(
@@ -131,6 +152,7 @@ SPOT = BinanceMarket(
         revisions="none",
         silence="empty bar",
         max_sources=1_024,
+        trades=True,
         limits="5 messages a second from us; 300 connections in 5 minutes from one address",
         lifetime_s=86_400,
     ),
@@ -163,7 +185,7 @@ class BinanceCodec:
 
     def stream(self, source: SourceId) -> str:
         """``BTC/USDT_1m`` -> ``btcusdt@kline_1m``."""
-        return _stream(source)
+        return _stream(source, self._market.trades)
 
     def session(self, sources: Sequence[SourceId], options: VenueOptions) -> "BinanceSession":
         """The state of a new connection that carries ``sources``."""
@@ -180,6 +202,12 @@ class BinanceSession:
         self.url = _address(url, market.root)
         self.send_interval_ms = market.send_interval_ms
         self._routes = _routes(sources)
+        self._trades = {
+            compact_symbol(symbol): symbol
+            for symbol, kind in map(split_stream, sources)
+            if kind == TRADES
+        }
+        self._trade_stream = market.trades
         self._requests = {
             number: tuple(sources[start : start + _STREAMS_PER_REQUEST])
             for number, start in enumerate(range(0, len(sources), _STREAMS_PER_REQUEST), 1)
@@ -188,7 +216,10 @@ class BinanceSession:
 
     def opening_frames(self) -> Sequence[str]:
         """One SUBSCRIBE for every hundred sources."""
-        return [_subscribe(number, sources) for number, sources in self._requests.items()]
+        return [
+            _subscribe(number, [_stream(source, self._trade_stream) for source in sources])
+            for number, sources in self._requests.items()
+        ]
 
     def unacknowledged(self) -> Sequence[SourceId]:
         """The sources whose subscription the venue has not answered."""
@@ -245,11 +276,20 @@ class BinanceSession:
         event = seen.e or (seen.data.e if seen.data else None)
         if event == "serverShutdown":
             return (GoingAway("the venue announced its shutdown"),)
-        if event == "kline":
-            return (rejection("malformed", "a kline without k", frame),)
-        if event is not None or seen.stream is not None:
-            return ()
-        return (rejection("malformed", "no known message", frame),)
+        if event == self._trade_stream:
+            return (self._traded(frame, is_combined=seen.e is None),)
+        if event == "kline" or (event is None and seen.stream is None):
+            wrong = "a kline without k" if event else "no known message"
+            return (rejection("malformed", wrong, frame),)
+        return ()
+
+    def _traded(self, frame: str | bytes, *, is_combined: bool) -> Traded | Rejection:
+        told = _combined_trade.decode(frame).data if is_combined else _trade.decode(frame)
+        symbol = self._trades.get(told.s)
+        if symbol is None:
+            return Rejection("unknown_source", excerpt(f"trades of {told.s}"))
+        number = told.t if told.a is None else told.a
+        return Traded(symbol, Trade(told.p, told.q, WallMs(told.T), number))
 
     def _refusal(self, seen: _Envelope) -> Refusal:
         code = seen.error.code if seen.error else seen.code
@@ -279,18 +319,20 @@ def _address(url: str, root: str) -> str:
 def _routes(sources: Sequence[SourceId]) -> Mapping[tuple[str, str], tuple[str, str, int]]:
     """From the venue's symbol and interval to ours, with the interval's length in ms."""
     routes = {}
-    for source in sources:
-        symbol, timeframe = split_source(source)
+    for symbol, timeframe in map(split_stream, sources):
+        if timeframe == TRADES:
+            continue
         route = (symbol, timeframe, TIMEFRAMES[timeframe].length_ms)
         routes[compact_symbol(symbol), timeframe] = route
     return routes
 
 
-def _stream(source: SourceId) -> str:
-    symbol, timeframe = split_source(source)
-    return f"{compact_symbol(symbol).lower()}@kline_{timeframe}"
+def _stream(source: SourceId, trades: str) -> str:
+    symbol, kind = split_stream(source)
+    wanted = trades if kind == TRADES else f"kline_{kind}"
+    return f"{compact_symbol(symbol).lower()}@{wanted}"
 
 
-def _subscribe(number: int, sources: Sequence[SourceId]) -> str:
-    request = {"method": "SUBSCRIBE", "params": list(map(_stream, sources)), "id": number}
+def _subscribe(number: int, streams: Sequence[str]) -> str:
+    request = {"method": "SUBSCRIBE", "params": streams, "id": number}
     return msgspec.json.encode(request).decode()

@@ -17,6 +17,7 @@ USD_M_FUTURES = BinanceMarket(
     name="binance_futures",
     short="Binance USD-M futures",
     endpoint="wss://fstream.binance.com",
+    trades="aggTrade",  # single trades are not streamed here
     root="/market",
     send_interval_ms=150,  # the venue allows 10 incoming messages a second, pongs included
     facts=VenueFacts(
@@ -26,6 +27,7 @@ USD_M_FUTURES = BinanceMarket(
         revisions="none",
         silence="empty bar",
         max_sources=1_024,
+        trades=True,
         limits="10 messages a second from us",
         lifetime_s=86_400,
     ),

@@ -21,6 +21,7 @@ class VenueFacts(msgspec.Struct, frozen=True, kw_only=True):
         silence: what a minute without a trade looks like.
         max_sources: how many one connection may carry.
         one_timeframe: whether all of them must be of one timeframe.
+        trades: whether it streams trades that bars can be made of.
         limits: its rates, in words.
         lifetime_s: after how long it cuts every connection; None where it does not say.
         credentials: which it needs, of ``key`` and ``secret``.
@@ -33,6 +34,7 @@ class VenueFacts(msgspec.Struct, frozen=True, kw_only=True):
     silence: Literal["empty bar", "no bar"]
     max_sources: int
     one_timeframe: bool = False
+    trades: bool = False
     limits: str
     lifetime_s: int | None = None
     credentials: tuple[str, ...] = ()

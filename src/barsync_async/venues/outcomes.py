@@ -2,7 +2,7 @@
 
 import msgspec
 
-from barsync_async.messages import Bar
+from barsync_async.messages import Bar, Trade
 from barsync_async.units import SourceId
 
 
@@ -10,6 +10,13 @@ class Running(msgspec.Struct, frozen=True, gc=False):
     """A state of ``bar``, from a venue that never says which state is the last."""
 
     bar: Bar
+
+
+class Traded(msgspec.Struct, frozen=True, gc=False):
+    """A trade of ``symbol``, in the config's spelling."""
+
+    symbol: str
+    trade: Trade
 
 
 class Rejection(msgspec.Struct, frozen=True):
@@ -51,4 +58,4 @@ class GoingAway(msgspec.Struct, frozen=True):
     detail: str
 
 
-Received = Bar | Running | Rejection | Reply | Refusal | Acknowledged | GoingAway
+Received = Bar | Running | Traded | Rejection | Reply | Refusal | Acknowledged | GoingAway

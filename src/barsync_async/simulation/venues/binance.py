@@ -12,11 +12,12 @@ from urllib.parse import parse_qs, unquote
 import msgspec
 
 from barsync_async.messages import excerpt
-from barsync_async.simulation.roles import Answer, HttpAnswer, Quote, Shelf, Violation
+from barsync_async.simulation.roles import Answer, Deal, HttpAnswer, Quote, Shelf, Violation
 from barsync_async.simulation.venues.binance_kline import (
     combined_text,
     kline_text,
     shutdown_text,
+    trade_text,
     venue_symbol,
 )
 from barsync_async.simulation.venues.binance_rest import BinanceRest, RestRules
@@ -50,12 +51,14 @@ class _Refused(Exception):
 class BinanceRules(msgspec.Struct, frozen=True, kw_only=True):
     """What one of the venue's markets has of its own.
 
-    ``root`` is the path before ``/ws`` and ``/stream``. On a path without it a subscription is
+    ``trades`` is what the streams of trades are called; ``root`` is the path before ``/ws`` and
+    ``/stream``. On a path without it a subscription is
     confirmed, and nothing follows.
     """
 
     name: str
     root: str
+    trades: str
     messages_per_second: int
     rest: RestRules
 
@@ -63,6 +66,7 @@ class BinanceRules(msgspec.Struct, frozen=True, kw_only=True):
 SPOT = BinanceRules(
     name="binance",
     root="",
+    trades="trade",
     messages_per_second=5,
     rest=RestRules(
         path="/api/v3/klines", most=1_000, refuses_more=False, weights=((1_000, 2),), budget=6_000
@@ -124,6 +128,7 @@ class BinanceLine:
         self, path: str, streams: Mapping[SourceId, str], rules: BinanceRules = SPOT
     ) -> None:
         self._names = streams
+        self._trades = rules.trades
         self._mute = not path.startswith(rules.root)
         where, _, query = path.removeprefix(rules.root).partition("?")
         self.combined = where.rstrip("/") == "/stream"
@@ -151,6 +156,14 @@ class BinanceLine:
         return self._envelope(
             stream, kline_text(quote.bar, quote.candle, now.wall, final=quote.final)
         )
+
+    def tell(self, deal: Deal, now: Instant) -> str | None:
+        """The event of a trade; None without a subscription."""
+        symbol = venue_symbol(deal.symbol)
+        stream = f"{symbol.lower()}@{self._trades}"
+        if self._mute or stream not in self._streams:
+            return None
+        return self._envelope(stream, trade_text(symbol, deal, self._trades, now.wall))
 
     def next_at(self) -> int | None:
         """Never: pings are the transport's."""

@@ -6,6 +6,7 @@ from barsync_async.simulation.venues.binance_rest import RestRules
 USD_M_FUTURES = BinanceRules(
     name="binance_futures",
     root="/market",
+    trades="aggTrade",
     messages_per_second=10,
     rest=RestRules(
         path="/fapi/v1/klines",

@@ -4,6 +4,7 @@ import msgspec
 
 from barsync_async.messages import Bar
 from barsync_async.simulation.candle import Candle
+from barsync_async.simulation.roles import Deal
 from barsync_async.units import TIMEFRAMES, WallMs
 
 _encoder = msgspec.json.Encoder()
@@ -62,6 +63,17 @@ def kline_row(bar: Bar, candle: Candle) -> list[int | str]:
 
 def _typical(bar: Bar) -> float:
     return (bar.open + bar.high + bar.low + bar.close) / 4
+
+
+def trade_text(symbol: str, deal: Deal, kind: str, event_ms: WallMs) -> str:
+    """A trade as a raw event of ``kind``: ``trade``, or ``aggTrade`` with its range of numbers."""
+    event = {"e": kind, "E": event_ms, "s": symbol}
+    event |= {"p": _decimal(deal.price), "q": _decimal(deal.volume), "T": deal.at_ms, "m": True}
+    if kind == "trade":
+        event["t"] = deal.number
+    else:
+        event |= {"a": deal.number, "f": deal.number, "l": deal.number}
+    return _encoder.encode(event).decode()
 
 
 def venue_symbol(symbol: str) -> str:
