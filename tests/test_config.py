@@ -524,3 +524,46 @@ def test_a_good_config_with_nonsense_anywhere_in_it_gives_config_errors_and_noth
         inner = inner[key]
     inner[place[-1]] = value
     assert all(each.path and each.expected for each in judged(document))
+
+
+# Sources made here
+
+
+def with_feed(**feed: Any) -> dict[str, Any]:
+    document = good()
+    document["feeds"]["sim"] |= feed
+    return document
+
+
+@pytest.mark.parametrize(
+    ("feed", "path", "expected"),
+    [
+        ({"derived": {"SPY_5m": "DIA_1m"}}, "derived.SPY_5m", "is not among the feed's sources"),
+        ({"derived": {"QQQ_5m": "SPY_1m"}}, "derived.QQQ_5m", "is of another symbol than QQQ_5m"),
+        (
+            {"derived": {"SPY_1s": "SPY_1m"}},
+            "derived.SPY_1s",
+            "1s bars are not longer than 1m bars",
+        ),
+        ({"derived": {"SPY_1m": "SPY_1m"}}, "derived.SPY_1m", "the feed has SPY_1m itself"),
+        ({"files": {}, "venue": "file"}, "sources[0]", "has no file: add files.SPY_1m"),
+    ],
+)
+def test_what_a_feed_cannot_make_or_read_is_named(
+    feed: dict[str, Any], path: str, expected: str
+) -> None:
+    found = mistakes(with_feed(**feed))
+    assert (f"feeds.sim.{path}", expected) in [(where, told) for where, _, told in found]
+
+
+def test_trades_are_a_venues_that_has_them() -> None:
+    document = with_feed(venue="kraken", sources=["SPY_trades"], derived={"SPY_1m": "SPY_trades"})
+    assert ("feeds.sim.sources[0]", "'SPY_trades'", "barsync reads no trades of Kraken spot") in (
+        mistakes(document)
+    )
+
+
+def test_a_feed_of_files_cannot_stand_beside_a_live_one() -> None:
+    document = good()
+    document["feeds"]["past"] = {"venue": "file", "sources": ["DIA_1m"], "files": {}}
+    assert "feeds.sim.venue" in [where for where, _, _ in mistakes(document)]

@@ -27,7 +27,7 @@ from barsync_async.config import (
 from barsync_async.config.files import HistoryFileConfig
 from barsync_async.features.spec import PAIR_INDICATORS, SOURCE_INDICATORS
 from barsync_async.strategies import STRATEGIES
-from barsync_async.units import TIMEFRAMES
+from barsync_async.units import TIMEFRAMES, is_trades
 from barsync_async.venues import CODECS
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -130,7 +130,12 @@ def test_every_feed_on_the_configuration_page_is_a_good_one() -> None:
     feeds = [each for each in feeds if "feeds" in each]
     assert len(feeds) > 1
     for document in feeds:
-        sources = [source for feed in document["feeds"].values() for source in feed["sources"]]
+        sources = [
+            source
+            for feed in document["feeds"].values()
+            for source in (*feed["sources"], *feed.get("derived", {}))
+            if not is_trades(source)
+        ]
         synchronizer = {"type": "BarSynchronizer", "config": {"expected_sources": sources}}
         containers = {"c": {"components": {"synchronizer": synchronizer}}}
         assert isinstance(parse_config({**document, "containers": containers}, "page"), Config)

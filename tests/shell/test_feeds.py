@@ -11,7 +11,7 @@ import pytest
 from tests.shell.test_daemon import Line, Run, of, read
 
 from barsync_async.messages import Bar
-from barsync_async.units import SourceId
+from barsync_async.units import TIMEFRAMES, SourceId
 from barsync_async.venues.history.exchange import HistoryRequest, HistoryResponse
 
 PAIRS = ("BTC/USD", "ETH/USD")
@@ -184,29 +184,47 @@ async def test_stopping_amid_the_past_bars_ends_at_once(tmp_path: Path) -> None:
 # Bars of trades
 
 
-def of_trades(path: Path, protocol: str = "binance") -> dict[str, Any]:
+def of_trades(path: Path, protocol: str = "binance", timeframe: str = "1s") -> dict[str, Any]:
     document = config(
         protocol,
         path,
         [f"{pair}_trades" for pair in PAIRS],
-        derived={f"{pair}_1s": f"{pair}_trades" for pair in PAIRS},
+        derived={f"{pair}_{timeframe}": f"{pair}_trades" for pair in PAIRS},
         grace_ms=500,
         backfill=0,
     )
     synchronizer = document["containers"]["c"]["components"]["s"]["config"]
-    synchronizer["expected_sources"] = [f"{pair}_1s" for pair in PAIRS]
+    synchronizer["expected_sources"] = [f"{pair}_{timeframe}" for pair in PAIRS]
     return document
 
 
-@pytest.mark.parametrize("protocol", ["binance", "binance_futures"])
-async def test_bars_of_trades_are_the_venues_own(protocol: str, tmp_path: Path) -> None:
+TRADERS = {
+    "binance": "/stream",
+    "binance_futures": "/market/stream",
+    "alpaca_crypto": "/v1beta3/crypto/us",
+    "polygon": "/stocks",
+}
+
+
+@pytest.mark.parametrize("protocol", TRADERS)
+async def test_bars_of_trades_are_the_venues_own(
+    protocol: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pairs = ("SPY", "QQQ") if protocol == "polygon" else PAIRS
+    monkeypatch.setattr("tests.shell.test_feeds.PAIRS", pairs)
+    timeframe = "1m" if protocol == "alpaca_crypto" else "1s"
     path = tmp_path / "events.jsonl"
-    run = await lived(of_trades(path, protocol), market(protocol, ("1s",)), 60)
+    document = of_trades(path, protocol, timeframe)
+    known = dict.fromkeys(("key", "secret"), "test")
+    document["feeds"]["x"] |= {"url": f"ws://venue{TRADERS[protocol]}", **known}
+    # Alpaca's bars are a minute long at the least.
+    seconds = 60 * TIMEFRAMES[timeframe].length_ms / 1_000
+    run = await lived(document, market(protocol, (timeframe,)), seconds)
     cells = told(read(path))
-    for pair in PAIRS:
-        bars = sold(run, f"{pair}_1s")[4:-1]
+    for pair in pairs:
+        bars = sold(run, f"{pair}_{timeframe}")[4:-1]
         assert len(bars) > 50
-        assert [cells.get((f"{pair}_1s", bar.timestamp)) for bar in bars] == [
+        assert [cells.get((f"{pair}_{timeframe}", bar.timestamp)) for bar in bars] == [
             [values(bar)] for bar in bars
         ]
 
@@ -217,7 +235,7 @@ async def test_a_bar_whose_trades_an_outage_hid_is_not_made_up(tmp_path: Path) -
     run = await lived(of_trades(path), scenario, 60)
     cells = told(read(path))
     for pair in PAIRS:
-        bars = {bar.timestamp: values(bar) for bar in sold(run, f"{pair}_1s")}
+        bars = {int(bar.timestamp): values(bar) for bar in sold(run, f"{pair}_1s")}
         made = {timestamp: each for (source, timestamp), each in cells.items() if pair in source}
         assert made == {timestamp: [bars[timestamp]] for timestamp in made}
         assert 10 < len(made) < len(bars) - 5

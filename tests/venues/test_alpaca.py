@@ -128,7 +128,7 @@ def test_one_array_may_hold_bars_daily_bars_unknown_kinds_and_answers() -> None:
     mixed = frame(
         message("d"),
         message(),
-        {"T": "t", "S": "SPY", "p": 1, "c": ["@"]},
+        {"T": "q", "S": "SPY", "bp": 1, "c": ["@"]},
         {"T": "never heard of", "o": None},
         message("u"),
         {"T": "error", "code": 407, "msg": "slow client"},

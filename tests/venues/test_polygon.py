@@ -131,7 +131,7 @@ def test_integers_may_come_with_a_point() -> None:
 def test_one_array_may_hold_bars_answers_and_events_never_asked_for() -> None:
     mixed = frame(
         event("AM"),
-        {"ev": "T", "sym": "SPY", "p": 114.1, "c": [12, 41], "s": "AM"},
+        {"ev": "Q", "sym": "SPY", "p": 114.1, "c": [12, 41], "s": "AM"},
         {"ev": "AM*", "s": None},
         status("connected"),
         event("A"),

@@ -11,14 +11,14 @@ from collections.abc import Sequence
 
 import msgspec
 
-from barsync_async.messages import EXCERPT_BYTES, Bar, excerpt, flaw
-from barsync_async.units import TIMEFRAMES, SourceId, WallMs, split_source
+from barsync_async.messages import EXCERPT_BYTES, Bar, Trade, excerpt, flaw
+from barsync_async.units import TIMEFRAMES, SourceId, WallMs, is_trades, split_source, split_stream
 from barsync_async.venues.alpaca_market import STOCKS, AlpacaMarket
 from barsync_async.venues.fields import Name, rfc3339_ms
 from barsync_async.venues.history.alpaca import AlpacaHistory
 from barsync_async.venues.mixed import MixedFrames
 from barsync_async.venues.options import Credentials, VenueOptions
-from barsync_async.venues.outcomes import Acknowledged, Received, Refusal, Rejection, Reply
+from barsync_async.venues.outcomes import Acknowledged, Received, Refusal, Rejection, Reply, Traded
 from barsync_async.venues.secrecy import missing_credentials, without_secrets
 from barsync_async.venues.subscriptions import Request, Subscriptions, in_requests
 
@@ -46,6 +46,22 @@ class _UpdatedBar(_Bar, tag="u", gc=False):
     pass
 
 
+class _Trade(msgspec.Struct, tag_field="T", tag="t", gc=False):
+    S: Name
+    p: float
+    s: float
+    t: str
+    i: int | None = None
+
+
+class _Correction(msgspec.Struct, tag_field="T", tag="c"):
+    S: Name = ""
+
+
+class _Cancel(msgspec.Struct, tag_field="T", tag="x"):
+    S: Name = ""
+
+
 class _Success(msgspec.Struct, tag_field="T", tag="success"):
     msg: str = ""
 
@@ -59,15 +75,16 @@ class _Subscription(msgspec.Struct, tag_field="T", tag="subscription"):
     """All that this connection is subscribed to now."""
 
     bars: list[str] | None = None
+    trades: list[str] | None = None
 
 
-_Message = _Bar | _UpdatedBar | _Success | _Error | _Subscription
+_Message = _Bar | _UpdatedBar | _Trade | _Correction | _Cancel | _Success | _Error | _Subscription
 
 _frames: MixedFrames[_Message] = MixedFrames(
     msgspec.json.Decoder(list[_Message], strict=False),
     msgspec.json.Decoder(_Message, strict=False),
     field="T",
-    kinds=frozenset({"b", "u", "success", "error", "subscription"}),
+    kinds=frozenset({"b", "u", "t", "c", "x", "success", "error", "subscription"}),
 )
 
 
@@ -117,7 +134,10 @@ class AlpacaSession:
         self.url = market.url(options)
         self._credentials = options.credentials or Credentials("")
         self._symbols = {source: _wire_symbol(market, source) for source in sources}
-        self._sources = {symbol: source for source, symbol in self._symbols.items()}
+        names = {False: {}, True: {}}  # type: dict[bool, dict[str, SourceId]]
+        for source, symbol in self._symbols.items():
+            names[is_trades(source)][symbol] = source
+        self._sources, self._traded = names[False], names[True]
         self._routes = {symbol: split_source(source)[0] for symbol, source in self._sources.items()}
         self._subscriptions = Subscriptions(in_requests(sources, _SYMBOLS_PER_REQUEST))
         self._opened = ""
@@ -138,6 +158,8 @@ class AlpacaSession:
             kind = type(message)
             if kind is _Bar or kind is _UpdatedBar:
                 items.append(self._bar(message))  # type: ignore[arg-type]  # by its very type
+            elif kind is _Trade:
+                items.append(self._trade(message))  # type: ignore[arg-type]  # by its very type
             elif isinstance(message, Rejection):
                 items.append(without_secrets(message, self._credentials))
             else:
@@ -167,14 +189,28 @@ class AlpacaSession:
         wrong = flaw(bar)
         return bar if wrong is None else Rejection("invalid", f"{symbol} {self._opened}: {wrong}")
 
+    def _trade(self, message: _Trade) -> Traded | Rejection:
+        source = self._traded.get(message.S)
+        if source is None:
+            return Rejection("unknown_source", excerpt(f"trades of {message.S}"))
+        try:
+            at_ms = rfc3339_ms(message.t)
+        except ValueError as error:
+            return Rejection("malformed", excerpt(f"a trade of {message.S}: t: {error}"))
+        trade = Trade(message.p, message.s, at_ms, message.i)
+        return Traded(split_stream(source)[0], trade)
+
     def _answer(self, message: object) -> Sequence[Received]:
         match message:
             case _Success(msg="connected"):
                 return (Reply(_authentication(self._credentials)),)
             case _Success(msg="authenticated"):
                 return self._ask()
-            case _Subscription(bars=symbols):
-                return self._subscribed(symbols or ())
+            case _Subscription(bars=bars, trades=trades):
+                return self._subscribed(bars or (), trades or ())
+            case _Correction(S=symbol) | _Cancel(S=symbol):
+                # What it was is not known any more once it is part of a bar.
+                return (Rejection("corrected_trade", excerpt(symbol)),)
             case _Error():
                 refused = self._error(message)
                 return [without_secrets(item, self._credentials) for item in refused]
@@ -185,10 +221,13 @@ class AlpacaSession:
         request = self._subscriptions.next_request()
         if not request:
             return ()
-        return (Reply(_subscribe([self._symbols[source] for source in request])),)
+        bars = [self._symbols[source] for source in request if not is_trades(source)]
+        trades = [self._symbols[source] for source in request if is_trades(source)]
+        return (Reply(_subscribe(bars, trades)),)
 
-    def _subscribed(self, symbols: Sequence[str]) -> Sequence[Received]:
-        ours = [self._sources[symbol] for symbol in symbols if symbol in self._sources]
+    def _subscribed(self, bars: Sequence[str], trades: Sequence[str]) -> Sequence[Received]:
+        ours = [self._sources[symbol] for symbol in bars if symbol in self._sources]
+        ours += [self._traded[symbol] for symbol in trades if symbol in self._traded]
         confirmed = self._subscriptions.confirm(ours)
         items: list[Received] = [Acknowledged(confirmed)] if confirmed else []
         lacking = self._subscriptions.give_up_request()
@@ -215,7 +254,7 @@ class AlpacaSession:
 
 
 def _wire_symbol(market: AlpacaMarket, source: SourceId) -> str:
-    symbol, _ = split_source(source)
+    symbol, _ = split_stream(source)
     return market.wire_symbol(symbol) or symbol
 
 
@@ -236,6 +275,10 @@ def _authentication(credentials: Credentials) -> str:
     return msgspec.json.encode(request).decode()
 
 
-def _subscribe(symbols: Sequence[str]) -> str:
-    request = {"action": "subscribe", "bars": symbols, "updatedBars": symbols}
+def _subscribe(bars: Sequence[str], trades: Sequence[str]) -> str:
+    request: dict[str, object] = {"action": "subscribe"}
+    if bars:
+        request |= {"bars": bars, "updatedBars": bars}
+    if trades:
+        request["trades"] = trades
     return msgspec.json.encode(request).decode()

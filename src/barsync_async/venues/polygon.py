@@ -12,21 +12,21 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from barsync_async.messages import Bar, excerpt, flaw
-from barsync_async.units import TIMEFRAMES, SourceId, WallMs, split_source
+from barsync_async.messages import Bar, Trade, excerpt, flaw
+from barsync_async.units import TIMEFRAMES, TRADES, SourceId, WallMs, split_source, split_stream
 from barsync_async.venues.facts import VenueFacts
 from barsync_async.venues.fields import Name, Timestamp
 from barsync_async.venues.history.polygon import PolygonHistory, ticker
 from barsync_async.venues.mixed import MixedFrames
 from barsync_async.venues.options import Credentials, VenueOptions
-from barsync_async.venues.outcomes import Acknowledged, Received, Refusal, Rejection, Reply
+from barsync_async.venues.outcomes import Acknowledged, Received, Refusal, Rejection, Reply, Traded
 from barsync_async.venues.secrecy import missing_credentials, without_secrets
 from barsync_async.venues.subscriptions import Request, Subscriptions, in_requests
 
 _CHANNELS_PER_REQUEST = 100
 _PATH = "/stocks"
 _CONFIRMED = "subscribed to: "
-_CHANNELS: Mapping[str, str] = {"1m": "AM", "1s": "A"}
+_CHANNELS: Mapping[str, str] = {"1m": "AM", "1s": "A", TRADES: "T"}
 
 
 class _Minute(msgspec.Struct, tag_field="ev", tag="AM", gc=False):
@@ -43,18 +43,26 @@ class _Second(_Minute, tag="A", gc=False):
     pass
 
 
+class _Trade(msgspec.Struct, tag_field="ev", tag="T", gc=False):
+    sym: Name
+    p: float
+    s: float
+    t: Timestamp
+    q: int | None = None  # ascends by ticker; the exchanges' own ids in i do not
+
+
 class _Status(msgspec.Struct, tag_field="ev", tag="status"):
     status: str
     message: str = ""
 
 
-_Event = _Minute | _Second | _Status
+_Event = _Minute | _Second | _Trade | _Status
 
 _frames: MixedFrames[_Event] = MixedFrames(
     msgspec.json.Decoder(list[_Event], strict=False),
     msgspec.json.Decoder(_Event, strict=False),
     field="ev",
-    kinds=frozenset({"AM", "A", "status"}),
+    kinds=frozenset({"AM", "A", "T", "status"}),
 )
 
 
@@ -70,6 +78,7 @@ class PolygonCodec:
         revisions="again for up to 15 minutes, each time trades were reported late",
         silence="no bar",
         max_sources=10_000,
+        trades=True,
         limits="one connection with a key; another one ends it",
         credentials=("key",),
     )
@@ -80,7 +89,7 @@ class PolygonCodec:
         carry other bars.
         """
         symbol, timeframe = split_source(source)
-        if timeframe not in _CHANNELS:
+        if timeframe not in self.facts.timeframes:
             return f"{self.facts.title} have no {timeframe} bars; they have 1s and 1m"
         if ticker(symbol) is None:
             return f"{symbol!r} is no ticker of a stock, e.g. SPY or BRK.B"
@@ -116,6 +125,11 @@ class PolygonSession:
             _Minute: _routes(sources, "1m"),
             _Second: _routes(sources, "1s"),
         }
+        self._trades = {
+            ticker(symbol) or symbol: symbol
+            for symbol, kind in map(split_stream, sources)
+            if kind == TRADES
+        }
         self._subscriptions = Subscriptions(_requests(sources))
         self._authenticated = False
         self._echoes = 0
@@ -136,6 +150,8 @@ class PolygonSession:
             kind = type(event)
             if kind is _Minute or kind is _Second:
                 items.append(self._bar(event))  # type: ignore[arg-type]  # by its very type
+            elif kind is _Trade:
+                items.append(self._trade(event))  # type: ignore[arg-type]  # by its very type
             elif isinstance(event, _Status):
                 answers.append(event)
             elif isinstance(event, Rejection):
@@ -163,6 +179,12 @@ class PolygonSession:
         )
         wrong = flaw(bar)
         return bar if wrong is None else Rejection("invalid", f"{symbol} {event.s}: {wrong}")
+
+    def _trade(self, event: _Trade) -> Traded | Rejection:
+        symbol = self._trades.get(event.sym)
+        if symbol is None:
+            return Rejection("unknown_source", excerpt(f"trades of {event.sym}"))
+        return Traded(symbol, Trade(event.p, event.s, WallMs(event.t), event.q))
 
     def _answer(self, answers: Sequence[_Status]) -> list[Received]:
         """Confirmations first: what a refusal in the same frame is about is among the others."""
@@ -226,7 +248,7 @@ class PolygonSession:
 def _requests(sources: Sequence[SourceId]) -> list[Request]:
     """Each of one kind of channel, so that a refusal is about that kind."""
     kinds = [
-        [source for source in sources if split_source(source)[1] == name] for name in _CHANNELS
+        [source for source in sources if split_stream(source)[1] == name] for name in _CHANNELS
     ]
     return [each for kind in kinds for each in in_requests(kind, _CHANNELS_PER_REQUEST)]
 
@@ -234,12 +256,12 @@ def _requests(sources: Sequence[SourceId]) -> list[Request]:
 def _routes(sources: Sequence[SourceId], timeframe: str) -> Mapping[str, tuple[str, str, int]]:
     """From the venue's ticker to our symbol, with the interval's length in ms."""
     length_ms = TIMEFRAMES[timeframe].length_ms
-    symbols = [symbol for symbol, name in map(split_source, sources) if name == timeframe]
+    symbols = [symbol for symbol, name in map(split_stream, sources) if name == timeframe]
     return {ticker(symbol) or symbol: (symbol, timeframe, length_ms) for symbol in symbols}
 
 
 def _channel(source: SourceId) -> str:
-    symbol, timeframe = split_source(source)
+    symbol, timeframe = split_stream(source)
     return f"{_CHANNELS.get(timeframe, timeframe)}.{ticker(symbol) or symbol}"
 
 

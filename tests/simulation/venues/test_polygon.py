@@ -162,7 +162,7 @@ def test_a_second_connection_with_the_key_ends_the_first() -> None:
 
 def test_what_the_plan_does_not_have_is_refused_without_a_name() -> None:
     line = authenticated()
-    assert ask(line, "subscribe", "T.SPY,AM.SPY") == [("error", "not authorized")]
+    assert ask(line, "subscribe", "Q.SPY,AM.SPY") == [("error", "not authorized")]
     assert ask(line, "subscribe", "Nonsense.SPY,AM,.SPY,") == []
 
 

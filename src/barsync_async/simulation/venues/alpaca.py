@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from barsync_async.simulation.roles import Answer, HttpAnswer, Quote, Shelf, Violation
+from barsync_async.simulation.roles import Answer, Deal, HttpAnswer, Quote, Shelf, Violation
 from barsync_async.simulation.venues.alpaca_bars import (
     KEY,
     SECRET,
@@ -21,6 +21,7 @@ from barsync_async.simulation.venues.alpaca_bars import (
     bar_fields,
 )
 from barsync_async.simulation.venues.alpaca_rest import AlpacaRest
+from barsync_async.simulation.venues.wire import moment_text
 from barsync_async.units import Instant, SourceId, split_source
 
 AUTHENTICATE_WITHIN_NS = 10_000_000_000
@@ -81,6 +82,7 @@ class AlpacaServer:
         most_symbols: int | None = None,
     ) -> None:
         self.symbols = symbols
+        self.names = {split_source(source)[0]: name for source, name in symbols.items()}
         self.rules = rules
         self.most_symbols = most_symbols
         self._rest = AlpacaRest({name: source for source, name in symbols.items()}, shelf, rules)
@@ -187,6 +189,15 @@ class AlpacaLine:
         if not quote.candle.trades and not self._server.rules.tells_empty_bars:
             return None
         return _text({"T": kind, "S": symbol, **bar_fields(quote, self._server.rules)})
+
+    def tell(self, deal: Deal, now: Instant) -> str | None:
+        """One trade; None without a subscription."""
+        del now
+        symbol, names = self._server.names.get(deal.symbol), self._channels["trades"]
+        if symbol is None or not (symbol in names or "*" in names):
+            return None
+        told = {"T": "t", "S": symbol, "i": deal.number, "p": deal.price, "s": deal.volume}
+        return _text(told | {"t": moment_text(deal.at_ms, 9), "c": ["@"], "x": "V", "z": "B"})
 
     def next_at(self) -> int | None:
         """When the client must have authenticated."""

@@ -11,14 +11,14 @@ from typing import Any
 
 import msgspec
 
-from barsync_async.simulation.roles import Answer, HttpAnswer, Quote, Shelf, Violation
+from barsync_async.simulation.roles import Answer, Deal, HttpAnswer, Quote, Shelf, Violation
 from barsync_async.simulation.venues.polygon_rest import KEY, PolygonRest
 from barsync_async.units import TIMEFRAMES, Instant, SourceId, split_source
 
 AUTHENTICATE_WITHIN_NS = 30_000_000_000
 _PATHS = ("/stocks",)
 _KINDS: Mapping[str, str] = {"1m": "AM", "1s": "A"}
-_NOT_IN_THE_PLAN = frozenset({"T", "Q", "LULD", "NOI", "FMV"})
+_NOT_IN_THE_PLAN = frozenset({"Q", "LULD", "NOI", "FMV"})
 _MOST_CHANNEL_LENGTH = 64
 
 _decoder = msgspec.json.Decoder()
@@ -125,7 +125,7 @@ class PolygonLine:
         if any(_kind(name) in _NOT_IN_THE_PLAN for name in names):
             return (_status("error", "not authorized"),)
         new = [name for name in dict.fromkeys(names) if name not in self._channels]
-        new = [name for name in new if _kind(name) in _KINDS.values()]
+        new = [name for name in new if _kind(name) in (*_KINDS.values(), "T")]
         most = self._server.most_channels
         if most is not None and len(self._channels) + len(new) > most:
             full = "Subscription limit reached for feed. Please remove some subscriptions."
@@ -150,6 +150,16 @@ class PolygonLine:
         if not (wanted and quote.final and quote.candle.trades):
             return None
         return _encoder.encode([_event(quote, kind, channel.partition(".")[2])]).decode()
+
+    def tell(self, deal: Deal, now: Instant) -> str | None:
+        """One trade; None without a subscription."""
+        del now
+        symbol = _ticker(deal.symbol)
+        if f"T.{symbol}" not in self._channels and "T.*" not in self._channels:
+            return None
+        told = {"ev": "T", "sym": symbol, "x": 4, "i": str(deal.number), "z": 3, "c": [0]}
+        told |= {"p": deal.price, "s": deal.volume, "t": deal.at_ms, "q": deal.number}
+        return _encoder.encode([told]).decode()
 
     def put_out(self, now: Instant) -> None:
         """Another connection has the key."""
