@@ -5,8 +5,8 @@ import tracemalloc
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from barsync_async.messages import EXCERPT_BYTES, Bar, flaw
-from barsync_async.units import SourceId
+from barsync_async.messages import EXCERPT_BYTES, Bar, Trade, flaw
+from barsync_async.units import TRADES, SourceId
 from barsync_async.venues.history.exchange import (
     HistoryDelay,
     HistoryPage,
@@ -20,6 +20,7 @@ from barsync_async.venues.outcomes import (
     Rejection,
     Reply,
     Running,
+    Traded,
 )
 
 MOST_NS = 50_000_000
@@ -45,6 +46,8 @@ def _check_item(item: Any, sources: frozenset[SourceId]) -> None:
             _check_bar(item, sources)
         case Running(bar):
             _check_bar(bar, sources)
+        case Traded(symbol, Trade()):
+            _check_sources((SourceId(f"{symbol}_{TRADES}"),), sources)
         case Rejection(reason, detail):
             _check_text(item, reason, detail)
         case Refusal(refused, detail):

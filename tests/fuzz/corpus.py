@@ -19,7 +19,16 @@ from barsync_async.simulation.actions import Action, Close, Send
 from barsync_async.simulation.scenario import parse_scenario
 from barsync_async.simulation.venue import SimulatedVenue
 from barsync_async.simulation.venues import PROTOCOLS
-from barsync_async.units import NS_PER_MS, Instant, MonoNs, SourceId, WallMs, source_id
+from barsync_async.units import (
+    NS_PER_MS,
+    TRADES,
+    Instant,
+    MonoNs,
+    SourceId,
+    WallMs,
+    source_id,
+    split_source,
+)
 from barsync_async.venues import CODECS
 from barsync_async.venues.history.exchange import (
     HistoryPage,
@@ -84,10 +93,11 @@ def subject(name: str) -> Subject:
     codec: VenueCodec = CODECS[name]
     options = OPTIONS.get(name, USUAL)
     sources = sources_of(codec, options)
-    frames = list(_varied(_told(codec, options, sources)))
+    carried = sources + _trades_of(codec, sources)
+    frames = list(_varied(_told(codec, options, sources, carried)))
     foreign = [*HOSTILE, *recorded()]
     exchanges = list(_exchanged(codec, options, sources))
-    return Subject(name, codec, options, sources, frames, foreign, exchanges)
+    return Subject(name, codec, options, carried, frames, foreign, exchanges)
 
 
 def sources_of(codec: VenueCodec, options: VenueOptions) -> list[SourceId]:
@@ -99,6 +109,11 @@ def sources_of(codec: VenueCodec, options: VenueOptions) -> list[SourceId]:
             if codec.supports(source, options) is None and _is_sold(codec.name, source):
                 found.setdefault(codec.stream(source), source)
     return list(found.values())[:_MOST_SOURCES]
+
+
+def _trades_of(codec: VenueCodec, sources: Sequence[SourceId]) -> list[SourceId]:
+    symbols = dict.fromkeys(split_source(source)[0] for source in sources)
+    return [SourceId(f"{symbol}_{TRADES}") for symbol in symbols] if codec.facts.trades else []
 
 
 def _is_sold(name: str, source: SourceId) -> bool:
@@ -122,11 +137,16 @@ def recorded() -> Iterator[str]:
 # Conversations
 
 
-def _told(codec: VenueCodec, options: VenueOptions, sources: Sequence[SourceId]) -> Iterator[str]:
+def _told(
+    codec: VenueCodec,
+    options: VenueOptions,
+    sources: Sequence[SourceId],
+    carried: Sequence[SourceId],
+) -> Iterator[str]:
     """All that the venue says: to a good client, to wrong ones, and to stray messages."""
     if codec.name not in PROTOCOLS or not sources:
         return
-    yield from Conversation(codec, options, sources).frames(_SECONDS)
+    yield from Conversation(codec, options, sources).frames(_SECONDS, asking=carried)
     unknown = [source_id("NOPE-USD", codec.facts.timeframes[0])]
     yield from Conversation(codec, options, sources).frames(2, asking=unknown)
     wrong = msgspec.structs.replace(options, credentials=Credentials("wrong", "wrong"))
