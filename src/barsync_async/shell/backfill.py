@@ -9,7 +9,7 @@ import structlog
 from barsync_async.errors import ConnectionRefused
 from barsync_async.messages import Bar
 from barsync_async.ports import Clock, HttpClient, VenueHistory
-from barsync_async.units import NS_PER_MS
+from barsync_async.units import NS_PER_MS, SourceId
 from barsync_async.venues.history.exchange import (
     HistoryPage,
     HistoryRefusal,
@@ -71,11 +71,13 @@ class Backfill:
         self._options = options
         self._http = http
         self._pace = Pace(history.interval_ms, clock)
+        self._refused: set[SourceId] = set()
         self._log = log.bind(feed=feed)
 
     async def fetch(self, spans: Iterable[Span], hand_on: HandOn) -> None:
         """Get all ``spans``, some at once, and ``hand_on`` each page as it comes, flagged. What
-        cannot be got is logged and left out. Safe to cancel.
+        cannot be got is logged and left out; a source that the venue refused is not asked for
+        again. Safe to cancel.
         """
         places = anyio.CapacityLimiter(_AT_ONCE)
 
@@ -85,6 +87,8 @@ class Backfill:
 
         async with anyio.create_task_group() as tasks:
             for span in spans:
+                if span.source in self._refused:
+                    continue
                 tasks.start_soon(one, span, name=f"backfill {span.source}")
 
     async def _fetch(self, span: Span, hand_on: HandOn) -> None:
@@ -113,7 +117,10 @@ class Backfill:
                 if isinstance(answer, HistoryPage):
                     return answer
                 detail = answer.detail
-                if isinstance(answer, HistoryRefusal) or answer.after_ms > _LONGEST_DELAY_MS:
+                if isinstance(answer, HistoryRefusal):
+                    self._refused.add(request.span.source)
+                    break
+                if answer.after_ms > _LONGEST_DELAY_MS:
                     break
                 delay_ms = max(delay_ms, answer.after_ms)
             if tries_left:
