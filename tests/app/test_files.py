@@ -1,0 +1,118 @@
+"""``barsync run`` on files: the whole daemon on virtual time."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+from tests.end_to_end.running import toml
+
+from barsync_async.app.cli import main
+
+MINUTE = 60_000
+NOON = 1_767_355_200_000  # 2026-01-02 12:00 UTC
+
+
+def write(path: Path, minutes: range, *, drop: tuple[int, ...] = (), garbage: str = "") -> None:
+    """Bars labelled with their open, newest first, as some vendors have them."""
+    rows = [
+        f"{NOON // 1_000 + (minute - 1) * 60},{minute}.5,{minute + 1}.25,{minute}.25,"
+        f"{minute + 1},{minute}"
+        for minute in reversed(minutes)
+        if minute not in drop
+    ]
+    path.write_text("\n".join(["time,open,high,low,close,volume", *rows, garbage]), "utf-8")
+
+
+def config(folder: Path, **feed: Any) -> Path:
+    files = {
+        f"{symbol}_1m": {"path": f"{symbol}.csv", "label": "open", "time_unit": "s"}
+        for symbol in ("SPY", "QQQ")
+    }
+    given = {"venue": "file", "sources": list(files), "files": files, **feed}
+    expected = [*files, *feed.get("derived", {})]
+    synchronizer = {"expected_sources": expected, "require_all": False, "timeout_ms": 100}
+    document = {
+        "feeds": {"past": given},
+        "containers": {
+            "c": {"components": {"s": {"type": "BarSynchronizer", "config": synchronizer}}}
+        },
+        "outputs": {"events": {"type": "jsonl", "path": str(folder / "events.jsonl")}},
+    }
+    path = folder / "config.toml"
+    path.write_text(toml(document), "utf-8")
+    return path
+
+
+def run(path: Path, *options: str) -> list[dict[str, Any]]:
+    result = CliRunner().invoke(main, ["run", str(path), *options])
+    assert result.exit_code == 0, result.output
+    return [json.loads(line) for line in (path.parent / "events.jsonl").read_text().splitlines()]
+
+
+def sets(lines: list[dict[str, Any]]) -> dict[int, str]:
+    return {
+        (line["timestamp"] - NOON) // MINUTE: line["status"]
+        for line in lines
+        if line["type"] == "SYNCHRONIZED_BARS"
+    }
+
+
+def test_every_timestamp_of_the_files_has_its_set(tmp_path: Path) -> None:
+    write(tmp_path / "SPY.csv", range(1, 41))
+    write(tmp_path / "QQQ.csv", range(1, 41), drop=(7, 8))
+    lines = run(config(tmp_path))
+    assert sets(lines) == {
+        minute: "partial" if minute in (7, 8) else "complete" for minute in range(1, 41)
+    }
+
+
+def test_two_runs_give_the_same_bytes(tmp_path: Path) -> None:
+    write(tmp_path / "SPY.csv", range(1, 200), drop=(5, 90))
+    write(tmp_path / "QQQ.csv", range(1, 200), drop=(91,))
+    path = config(tmp_path, derived={"SPY_5m": "SPY_1m"})
+    run(path)
+    first = (tmp_path / "events.jsonl").read_bytes()
+    (tmp_path / "events.jsonl").unlink()
+    run(path)
+    assert (tmp_path / "events.jsonl").read_bytes() == first
+
+
+def test_longer_bars_are_made_of_what_the_files_have(tmp_path: Path) -> None:
+    write(tmp_path / "SPY.csv", range(1, 21), drop=(12,))
+    write(tmp_path / "QQQ.csv", range(1, 21))
+    lines = run(config(tmp_path, derived={"SPY_5m": "SPY_1m"}))
+    made = {
+        (bar["timestamp"] - NOON) // MINUTE: bar["volume"]
+        for line in lines
+        for source, bar in line.get("bars", {}).items()
+        if source == "SPY_5m"
+    }
+    assert made == {5: 15.0, 10: 40.0, 15: 53.0, 20: 90.0}  # without minute 12's
+
+
+def test_a_duration_is_the_markets_time(tmp_path: Path) -> None:
+    write(tmp_path / "SPY.csv", range(1, 500))
+    write(tmp_path / "QQQ.csv", range(1, 500))
+    assert max(sets(run(config(tmp_path), "--duration", "600"))) in (10, 11)
+
+
+def test_rows_that_are_no_bars_are_told_and_the_others_are_read(tmp_path: Path) -> None:
+    write(tmp_path / "SPY.csv", range(1, 11), garbage="today,1,2,3")
+    write(tmp_path / "QQQ.csv", range(1, 11))
+    lines = run(config(tmp_path))
+    assert len(sets(lines)) == 10
+    (rejected,) = [line for line in lines if line["type"] == "BAR_REJECTED"]
+    assert rejected["feed"] == "past"
+    assert "today" in rejected["detail"]
+
+
+@pytest.mark.parametrize("content", [None, "", "time,open\n1,2\n", "\x00\xff"])
+def test_a_file_that_cannot_be_used_is_one_clear_line(tmp_path: Path, content: str | None) -> None:
+    write(tmp_path / "SPY.csv", range(1, 11))
+    if content is not None:
+        (tmp_path / "QQQ.csv").write_text(content, "latin-1")
+    result = CliRunner().invoke(main, ["run", str(config(tmp_path))])
+    assert result.exit_code == 1
+    assert "QQQ.csv" in result.output.splitlines()[-1]
