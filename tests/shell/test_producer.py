@@ -1,13 +1,17 @@
 """From the connections of a source to the synchronizers that want it, nothing lost on the way."""
 
 import asyncio
+from functools import partial
+from typing import Any
 
-from barsync_async.ports import Arrival
+from barsync_async.messages import Bar
+from barsync_async.ports import Arrival, ConnectionChange
 from barsync_async.shell.clock import VirtualClock
 from barsync_async.shell.intake import Inbox, Intake
 from barsync_async.shell.producer import Producer
 from barsync_async.testing import create_bar
 from barsync_async.units import WallMs
+from barsync_async.venues.outcomes import Rejection, Running
 
 CLOCK = VirtualClock(WallMs(0))
 
@@ -98,3 +102,112 @@ async def test_without_inboxes_nothing_stays_on_its_way() -> None:
     await bench.producer.offer([arrival(0)])
     await bench.finish(asyncio.ensure_future(bench.producer.run()))
     assert bench.intake.under_way == 0
+
+
+# Running bars
+
+
+class Undecided(Bench):
+    """A producer of a source whose venues never say that a bar is final; on its own clock."""
+
+    def __init__(self, *feeds: str) -> None:
+        self.clock = VirtualClock(WallMs(NOON))
+        self.intake = Intake()
+        self.inboxes = [Inbox(100)]
+        self.producer = Producer("SPY_1m", self.intake, self.inboxes, clock=self.clock)
+        self.heard: dict[str, WallMs | None] = dict.fromkeys(feeds)
+        for feed in feeds:
+            self.producer.decide(feed, 2_000, partial(self.heard.__getitem__, feed))
+        self.running = asyncio.ensure_future(self.producer.run())
+        self._order = 0
+
+    async def tell(self, feed: str, item: Any) -> None:
+        self._order += 1
+        now = self.clock.now()
+        self.heard[feed] = now.wall
+        await self.producer.offer([Arrival(now, feed, self._order, item)])
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+
+    async def running_bar(self, feed: str, minute: int, close: float) -> None:
+        await self.tell(feed, Running(create_bar("SPY_1m", NOON + minute * MINUTE, close)))
+
+    def final(self) -> list[tuple[str, int, float]]:
+        return [
+            (each.feed, (each.item.timestamp - NOON) // MINUTE, each.item.close)
+            for each in self.inboxes[0].take()
+            if isinstance(each.item, Bar)
+        ]
+
+    async def end(self) -> None:
+        await self.finish(self.running)
+        assert self.intake.under_way == 0
+
+
+NOON, MINUTE = 1_767_355_200_000, 60_000
+
+
+async def test_a_later_bar_makes_the_one_before_it_final() -> None:
+    bench = Undecided("a")
+    await bench.running_bar("a", 1, 1.0)
+    await bench.running_bar("a", 1, 2.0)
+    assert bench.final() == []
+    await asyncio.sleep(60)
+    await bench.running_bar("a", 2, 3.0)
+    assert bench.final() == [("a", 1, 2.0)]
+    await bench.end()
+    assert bench.final() == []
+
+
+async def test_the_clock_makes_a_bar_final_once_its_end_and_the_grace_have_passed() -> None:
+    bench = Undecided("a")
+    await bench.running_bar("a", 1, 1.0)
+    await asyncio.sleep(61.9)
+    bench.heard["a"] = bench.clock.now().wall
+    assert bench.final() == []
+    await asyncio.sleep(0.2)
+    assert bench.final() == [("a", 1, 1.0)]
+    await bench.end()
+
+
+async def test_a_connection_that_froze_makes_nothing_final() -> None:
+    bench = Undecided("a")
+    await bench.running_bar("a", 1, 1.0)
+    await asyncio.sleep(300)
+    assert bench.final() == []
+    await bench.tell("a", ConnectionChange(up=False))
+    await bench.end()
+    assert bench.final() == []
+
+
+async def test_a_wall_clock_that_is_set_ahead_is_noticed() -> None:
+    bench = Undecided("a")
+    await bench.running_bar("a", 2, 1.0)
+    bench.clock.step(3_600_000)
+    bench.heard["a"] = bench.clock.now().wall
+    await asyncio.sleep(11)
+    assert bench.final() == [("a", 2, 1.0)]
+    await bench.end()
+
+
+async def test_two_lines_are_decided_each_for_itself() -> None:
+    bench = Undecided("a", "b")
+    await bench.running_bar("a", 1, 1.0)
+    await bench.running_bar("b", 1, 1.5)
+    await asyncio.sleep(60)
+    await bench.running_bar("b", 2, 2.0)
+    assert bench.final() == [("b", 1, 1.5)]
+    await bench.tell("b", ConnectionChange(up=False))
+    await bench.running_bar("a", 2, 2.0)
+    assert bench.final() == [("a", 1, 1.0)]
+    await bench.end()
+
+
+async def test_a_bar_of_the_far_future_makes_nothing_final() -> None:
+    bench = Undecided("a")
+    await bench.running_bar("a", 1, 1.0)
+    await bench.running_bar("a", 1_000, 9.0)
+    (arrival,) = bench.inboxes[0].take()
+    assert isinstance(arrival.item, Rejection)
+    assert arrival.item.reason == "future"
+    await bench.end()

@@ -14,6 +14,7 @@ from barsync_async.shell.intake import Inbox, Intake
 from barsync_async.units import NS_PER_MS, MonoNs, WallMs
 
 _CAPACITY = 4_096
+_LOOK_NS = 10_000 * NS_PER_MS  # somebody may set the wall clock, and nobody tells us
 
 log = structlog.get_logger("barsync.producer")
 
@@ -115,7 +116,7 @@ class Producer:
             self._timer = None
         if due_at is not None:
             now = self._clock.now()
-            wait_ns = max(0, due_at - now.wall) * NS_PER_MS
+            wait_ns = min(max(0, due_at - now.wall) * NS_PER_MS, _LOOK_NS)
             self._timer = self._clock.call_at(MonoNs(now.mono + wait_ns), self.queue.wake)
 
     async def _hand_on(self, arrivals: Sequence[Arrival]) -> None:
