@@ -282,11 +282,7 @@ class Feed:
             await self._tell_sources(ConnectionChange(up=True), self._clock.now())
 
     async def on_frames(self, line: Line, frames: Sequence[Frame]) -> None:
-        """These were read.
-
-        Raises:
-            SubscriptionRefused: the venue wants nothing to do with us.
-        """
+        """These were read."""
         sorted_out: dict[Producer, list[Arrival]] = {}
         receive = line.session.receive
         for frame in frames:
@@ -296,19 +292,16 @@ class Feed:
             await producer.offer(arrivals)
         for frame in frames:
             self._intake.leave(frame.at)
-        if line.error is not None:
-            raise line.error
 
     async def on_unanswered(self, line: Line) -> None:
-        """Not every subscription was answered.
-
-        Raises:
-            ConnectionRefused: none was, and the venue has said what it has against us.
+        """Not every subscription was answered. If none was, and the venue has said what it has
+        against us, another connection may do better.
         """
         silent = line.session.unacknowledged()
         if line.complaint is not None and len(silent) == len(self._sources):
-            raise ConnectionRefused(self.name, line.complaint)
-        self._log.warning("the venue did not answer the subscription", sources=silent)
+            line.give_up(ConnectionRefused(self.name, line.complaint))
+        else:
+            self._log.warning("the venue did not answer the subscription", sources=silent)
 
     async def on_end(self, line: Line, ended_at: Instant) -> None:
         """Everything read before it is handed on: now the end, unless we made it ourselves or
@@ -319,10 +312,12 @@ class Feed:
         if line.opened_at and self._clock.now().mono - line.opened_at.mono >= _STABLE_NS:
             self._failures = 0
         others = any(each.is_up for each in self._lines if each is not line)
-        if not self._stopping.is_set() and not others:
-            await self._tell_sources(ConnectionChange(up=False), ended_at)
-            await self._tell(ConnectionChange(up=False), ended_at)
-        self._intake.leave(ended_at)
+        try:
+            if not self._stopping.is_set() and not others:
+                await self._tell_sources(ConnectionChange(up=False), ended_at)
+                await self._tell(ConnectionChange(up=False), ended_at)
+        finally:
+            self._intake.leave(ended_at)
 
     def _sort(
         self,
@@ -371,7 +366,8 @@ class Feed:
                 self._log.error("refused by the venue", sources=sources, detail=detail, final=final)
                 if line is not None and not sources:
                     line.complaint = detail
-                    line.error = SubscriptionRefused(self.name, detail) if final else line.error
+                    if final:
+                        line.give_up(SubscriptionRefused(self.name, detail))
             case GoingAway(detail):
                 self._log.warning("the venue is going away", detail=detail)
                 if line is not None:
