@@ -97,6 +97,19 @@ async def test_closed_it_hands_on_what_waits_and_ends() -> None:
     assert bench.intake.under_way == 0
 
 
+async def test_who_gives_up_offering_leaves_nothing_on_its_way() -> None:
+    bench = Bench(100, capacity=2)
+    offering = asyncio.ensure_future(bench.producer.offer([arrival(order) for order in range(5)]))
+    await asyncio.sleep(1)
+    assert bench.intake.under_way == 5
+    offering.cancel()
+    await asyncio.wait([offering])
+    assert offering.cancelled()
+    await bench.finish(asyncio.ensure_future(bench.producer.run()))
+    assert orders(bench.inboxes[0]) == [0, 1]
+    assert bench.intake.under_way == 0
+
+
 async def test_without_inboxes_nothing_stays_on_its_way() -> None:
     bench = Bench()
     await bench.producer.offer([arrival(0)])

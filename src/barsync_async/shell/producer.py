@@ -73,23 +73,30 @@ class Producer:
         return bool(self._final_bars or self._derived)
 
     async def offer(self, arrivals: Sequence[Arrival]) -> None:
-        """Hand ``arrivals`` over; waits only where the queue is full."""
+        """Hand ``arrivals`` over; waits only where the queue is full. Cancelled, what was not handed
+        over by then is lost, and no more under way.
+        """
         for arrival in arrivals:
             self._intake.enter(arrival.at)
-        await self.queue.put(arrivals)
+        left = arrivals
+        try:
+            while left := left[self.queue.put_some(left) :]:
+                await self.queue.room()
+        finally:
+            for arrival in left:
+                self._intake.leave(arrival.at)
 
     async def run(self) -> None:
         """Work until the queue is closed and empty."""
-        while not self.queue.finished:
-            await self.queue.wait()
-            arrivals = self.queue.take()
-            if self.wants_changes:
-                await self._decide(arrivals)
-            else:
-                await self._hand_on(arrivals)
-            for arrival in arrivals:
-                self._intake.leave(arrival.at)
-        self._set_timer(None)
+        try:
+            while not self.queue.finished:
+                await self.queue.wait()
+                arrivals = self.queue.take()
+                await (self._decide(arrivals) if self.wants_changes else self._hand_on(arrivals))
+                for arrival in arrivals:
+                    self._intake.leave(arrival.at)
+        finally:
+            self._set_timer(None)
         self.done.set()
 
     async def _decide(self, arrivals: Sequence[Arrival]) -> None:
