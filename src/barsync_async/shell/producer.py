@@ -103,14 +103,25 @@ class Producer:
         """Hand on what ``arrivals``, or the clock, make final, and what is made of that."""
         final = self._final_bars
         await self._derive(arrivals if final is None else final.decided(arrivals))
-        now = self._clock.now()
-        if final is not None:
-            await self._derive(final.on_clock(now))
-        for derived, producer in self._derived:
-            await producer.offer(derived.on_clock(now))
+        if not len(self.queue):  # the clock does not decide over what was read and waits here
+            await self._ask_clock()
         due = [None if final is None else final.due_at()]
         due += [derived.due_at() for derived, _ in self._derived]
         self._set_timer(min((when for when in due if when is not None), default=None))
+
+    async def _ask_clock(self) -> None:
+        """All is decided in one moment, before any of it is handed on: a part that is held back
+        because its connection is silent must not look like one that never was.
+        """
+        now = self._clock.now()
+        final = [] if self._final_bars is None else self._final_bars.on_clock(now)
+        made = [
+            (producer, [*derived.on_arrivals(final), *derived.on_clock(now)])
+            for derived, producer in self._derived
+        ]
+        await self._hand_on(final)
+        for producer, bars in made:
+            await producer.offer(bars)
 
     async def _derive(self, arrivals: Sequence[Arrival]) -> None:
         await self._hand_on([each for each in arrivals if not _is_change(each)])
