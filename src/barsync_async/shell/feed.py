@@ -21,9 +21,10 @@ from barsync_async.ports import (
     VenueCodec,
 )
 from barsync_async.shell.backfill import Backfill
+from barsync_async.shell.catch_up import catch_up
 from barsync_async.shell.intake import Intake
 from barsync_async.shell.line import Line
-from barsync_async.shell.past_bars import PastBars, in_order
+from barsync_async.shell.past_bars import PastBars
 from barsync_async.shell.producer import Producer
 from barsync_async.shell.silence import SilentSources
 from barsync_async.shell.waiting import first_of
@@ -52,8 +53,6 @@ from barsync_async.venues.outcomes import (
 _FIRST_BACKOFF_S = 0.25
 _MOST_BACKOFF_S = 30.0
 _STABLE_NS = 60_000 * NS_PER_MS
-_CATCH_UP_WITHIN_S = 60.0
-_ASK_S, _SILENT_S = 3.0, 4.0  # Coinbase gives us 5 s to subscribe; Kraken is silent till then
 
 log = structlog.get_logger("barsync.feed")
 
@@ -113,6 +112,7 @@ class Feed:
         self._lines: list[Line] = []
         self._order = 0
         self._failures = 0
+        self._catching_up: set[Line] = set()
         flagged = codec.facts.finality != "later bar or clock"
         settle_ms = 0 if flagged else grace_ms
         self.past = (
@@ -164,6 +164,9 @@ class Feed:
         """Wait until ``line`` is over, or has to be replaced; the line that goes on, if any."""
         with anyio.move_on_after(self._rollover_s):
             await first_of(line.aging, line.ended)
+        if line.aging.is_set() and not self._is_stable(line):  # it sends everybody away, perhaps
+            await self._pause(self._delay() if self._failures else 0)
+            self._failures = max(1, self._failures)
         if not line.ended.is_set() and not self._stopping.is_set():
             return await self._replace(line, tasks)
         await line.ended.wait()
@@ -192,14 +195,25 @@ class Feed:
         return new
 
     async def _back_off(self, line: Line) -> None:
+        delay = self._delay()
+        detail = "" if line.error is None else line.error.detail
+        self._log.warning("disconnected", detail=detail, retry_in_s=round(delay, 3))
+        await self._pause(delay)
+
+    def _delay(self) -> float:
         """Full jitter: anything between nothing and a bound that doubles with each failure."""
         bound = min(_MOST_BACKOFF_S, _FIRST_BACKOFF_S * 2**self._failures)
         self._failures = min(self._failures + 1, 16)
-        delay = self._rng.uniform(0, bound)
-        detail = "" if line.error is None else line.error.detail
-        self._log.warning("disconnected", detail=detail, retry_in_s=round(delay, 3))
-        with anyio.move_on_after(delay):
+        return self._rng.uniform(0, bound)
+
+    async def _pause(self, delay_s: float) -> None:
+        with anyio.move_on_after(delay_s):
             await self._stopping.wait()
+
+    def _is_stable(self, line: Line) -> bool:
+        """Whether it has lasted long enough to show that the venue can be reached."""
+        opened_at = line.opened_at
+        return opened_at is not None and self._clock.now().mono - opened_at.mono >= _STABLE_NS
 
     async def _watch_silence(self) -> None:
         """Replace a connection on which a source is silent that never is at this venue; of another
@@ -230,51 +244,28 @@ class Feed:
         for producer, arrivals in sorted_out.items():
             await producer.offer(arrivals)
 
-    async def _catch_up(self, line: Line) -> None:
-        """Get what was missed: before anything is subscribed, for sets go out in order, and bars
-        behind later ones are late; and once everything is, what was not there yet. Give up with
-        the line.
-        """
-        assert self.past is not None  # noqa: S101 - nobody catches up without it
-        async with anyio.create_task_group() as tasks:
-
-            async def end_with_line() -> None:
-                await line.ended.wait()
-                tasks.cancel_scope.cancel()
-
-            tasks.start_soon(end_with_line)
-            with anyio.move_on_after(_CATCH_UP_WITHIN_S):
-                await self._make_up(self.past)
-                line.speak()
-                await line.ready.wait()
-                await self.past.hand_on_missed(self.hand_on)
-            line.speak()
-            await self._tell(CaughtUp(), self._clock.now())
-            tasks.cancel_scope.cancel()
-
-    async def _make_up(self, past: PastBars) -> None:
-        """What was missed, as far as it comes while the venue waits for our subscription. All that
-        came is handed on; in good time, a few timestamps after the other.
-        """
-        impatient_at = anyio.current_time() + _SILENT_S
-        for few in in_order(await past.missed(_ASK_S)):
-            await self.hand_on(few)
-            with anyio.CancelScope(deadline=impatient_at):
-                await self._intake.empty()
+    async def _catch_up(self, line: Line, past: PastBars) -> None:
+        self._catching_up.add(line)
+        try:
+            if await catch_up(line, past, self._intake, self.hand_on):
+                await self._tell(CaughtUp(), self._clock.now())
+        finally:
+            self._catching_up.discard(line)
 
     # What happens on a line
 
     async def on_up(self, line: Line) -> None:
         """The connection is open."""
         self._log.info("connected", url=line.session.url, sources=len(self._sources))
-        past = None if any(each.is_up for each in self._lines if each is not line) else self.past
+        past = None if self._others_up(line) else self.past
         if past is not None:
             past.note_outage()
             line.hold_back()
-        change = ConnectionChange(up=True, catching_up=past is not None)
+        catching_up = past is not None or bool(self._catching_up)
+        change = ConnectionChange(up=True, catching_up=catching_up)
         await self._tell(change, self._clock.now())
         if past is not None:
-            self._tasks.start_soon(self._catch_up, line, name=f"catching up {self.name}")
+            self._tasks.start_soon(self._catch_up, line, past, name=f"catching up {self.name}")
 
     async def on_ready(self, line: Line) -> None:
         """Every subscription is answered: from now on, what does not come did not happen."""
@@ -285,9 +276,12 @@ class Feed:
         """These were read."""
         sorted_out: dict[Producer, list[Arrival]] = {}
         receive = line.session.receive
+        later = self._lines[self._lines.index(line) + 1 :]
+        is_replaced = any(each.ready.is_set() for each in later)
         for frame in frames:
             for item in receive(frame.data):
-                self._sort(item, frame.at, sorted_out, line)
+                if not (is_replaced and type(item) is Running):  # the later line's are newer
+                    self._sort(item, frame.at, sorted_out, line)
         for producer, arrivals in sorted_out.items():
             await producer.offer(arrivals)
         for frame in frames:
@@ -309,15 +303,32 @@ class Feed:
         """
         if isinstance(line.error, OversizedFrame):
             await self._tell(Rejection("oversized", line.error.detail), ended_at)
-        if line.opened_at and self._clock.now().mono - line.opened_at.mono >= _STABLE_NS:
+        if self._is_stable(line):
             self._failures = 0
-        others = any(each.is_up for each in self._lines if each is not line)
+        others = self._others_up(line)
         try:
-            if not self._stopping.is_set() and not others:
+            if self._stopping.is_set():
+                return
+            if others:
+                await self._hand_over(others[-1], ended_at)
+            else:
                 await self._tell_sources(ConnectionChange(up=False), ended_at)
                 await self._tell(ConnectionChange(up=False), ended_at)
         finally:
             self._intake.leave(ended_at)
+
+    async def _hand_over(self, heir: Line, at: Instant) -> None:
+        """``heir`` is the only line now. Is it not ready, something may be missed until it is."""
+        if not heir.ready.is_set():
+            await self._tell_sources(ConnectionChange(up=False), at)
+            if self.past is not None:
+                self.past.note_outage()
+        if self.past is not None and not self.past.is_filled:
+            await self._tell(ConnectionChange(up=True, catching_up=True), at)
+            self._tasks.start_soon(self._catch_up, heir, self.past, name=f"catching up {self.name}")
+
+    def _others_up(self, line: Line) -> list[Line]:
+        return [each for each in self._lines if each is not line and each.is_up]
 
     def _sort(
         self,
@@ -376,6 +387,10 @@ class Feed:
                 line.say(text)
 
     def heard_at(self) -> WallMs | None:
-        """When a connection of ours was last heard."""
-        heard = [line.heard_at.wall for line in self._lines if line.heard_at is not None]
-        return max(heard, default=None)
+        """Up to when our connection told us all: of two, the one that was heard less lately may
+        have kept something to itself; one that is not ready has told nothing yet.
+        """
+        up = [line for line in self._lines if line.is_up]
+        heard = [line.heard_at for line in [line for line in up if line.ready.is_set()] or up]
+        walls = [each.wall for each in heard if each is not None]
+        return min(walls) if walls and len(walls) == len(heard) else None
