@@ -187,6 +187,14 @@ async def test_one_who_is_refused_for_good_does_not_come_back() -> None:
         assert [up for _, up in bench.changes()] == [True, False]
 
 
+async def test_it_is_ready_with_the_last_answer_though_nothing_comes_behind_that() -> None:
+    async with running() as bench:
+        subscribed(bench.line)
+        await settled()
+        assert bench.feed._lines[0].ready_at is not None
+        await asyncio.sleep(1)
+
+
 # Replacing a connection
 
 

@@ -163,8 +163,12 @@ class Line:
 
     async def _say_all(self, connection: Connection) -> None:
         await self._may_speak.wait()
-        for frame in self.session.opening_frames():
-            await self._send(connection, frame)
+        frames = self.session.opening_frames()
+        for left, frame in zip(reversed(range(len(frames))), frames, strict=True):
+            await connection.send(frame)
+            if not left:
+                self._said.set()  # what answers the last one may be read while we pause
+            await self._pause()
         self._said.set()
         said_ns: int = self._clock.now().mono
         while True:
@@ -179,6 +183,9 @@ class Line:
 
     async def _send(self, connection: Connection, text: str) -> None:
         await connection.send(text)
+        await self._pause()
+
+    async def _pause(self) -> None:
         await anyio.sleep(self.session.send_interval_ms / 1_000)
 
     def _until_ping(self, said_ns: int) -> float:
