@@ -20,6 +20,7 @@ from barsync_async.ports import (
     SourcesRefused,
     VenueCodec,
 )
+from barsync_async.shell.back_off import BackOff
 from barsync_async.shell.backfill import Backfill
 from barsync_async.shell.catch_up import catch_up
 from barsync_async.shell.intake import Intake
@@ -50,8 +51,6 @@ from barsync_async.venues.outcomes import (
     Traded,
 )
 
-_FIRST_BACKOFF_S = 0.25
-_MOST_BACKOFF_S = 30.0
 _STABLE_NS = 60_000 * NS_PER_MS
 
 log = structlog.get_logger("barsync.feed")
@@ -105,13 +104,12 @@ class Feed:
         self._events = events
         self._clock = clock
         self._intake = intake
-        self._rng = rng
+        self._back_off = BackOff(rng)
         self._rollover_s = math.inf if rollover_s is None else rollover_s
         self._log = log.bind(feed=name)
         self._stopping = anyio.Event()
         self._lines: list[Line] = []
         self._order = 0
-        self._failures = 0
         self._catching_up: set[Line] = set()
         flagged = codec.facts.finality != "later bar or clock"
         settle_ms = 0 if flagged else grace_ms
@@ -165,8 +163,7 @@ class Feed:
         with anyio.move_on_after(self._rollover_s):
             await first_of(line.aging, line.ended)
         if line.aging.is_set() and not self._is_stable(line):  # it sends everybody away, perhaps
-            await self._pause(self._delay() if self._failures else 0)
-            self._failures = max(1, self._failures)
+            await self._pause(self._back_off.repeated_delay_s())
         if not line.ended.is_set() and not self._stopping.is_set():
             return await self._replace(line, tasks)
         await line.ended.wait()
@@ -174,7 +171,7 @@ class Feed:
             self.gave_up = line.error
             self._log.error("given up", detail=line.error.detail)
         elif not self._stopping.is_set():
-            await self._back_off(line)
+            await self._wait_after(line)
             if not self._stopping.is_set():
                 return self._open(tasks)
         return None
@@ -185,7 +182,7 @@ class Feed:
         new = self._open(tasks)
         await first_of(new.ready, new.ended, old.ended)
         if new.ended.is_set() and not old.ended.is_set():
-            await self._back_off(new)
+            await self._wait_after(new)
             old.aging = anyio.Event()
             old.aging.set()
             return old
@@ -194,17 +191,11 @@ class Feed:
         await old.ended.wait()
         return new
 
-    async def _back_off(self, line: Line) -> None:
-        delay = self._delay()
+    async def _wait_after(self, line: Line) -> None:
+        delay = self._back_off.delay_s()
         detail = "" if line.error is None else line.error.detail
         self._log.warning("disconnected", detail=detail, retry_in_s=round(delay, 3))
         await self._pause(delay)
-
-    def _delay(self) -> float:
-        """Full jitter: anything between nothing and a bound that doubles with each failure."""
-        bound = min(_MOST_BACKOFF_S, _FIRST_BACKOFF_S * 2**self._failures)
-        self._failures = min(self._failures + 1, 16)
-        return self._rng.uniform(0, bound)
 
     async def _pause(self, delay_s: float) -> None:
         with anyio.move_on_after(delay_s):
@@ -284,8 +275,16 @@ class Feed:
                     self._sort(item, frame.at, sorted_out, line)
         for producer, arrivals in sorted_out.items():
             await producer.offer(arrivals)
+        if self._events in sorted_out and any(each.ready.is_set() for each in self._lines):
+            await self._doubt(sorted_out[self._events])
         for frame in frames:
             self._intake.leave(frame.at)
+
+    async def _doubt(self, events: Sequence[Arrival]) -> None:
+        """What could not be read may have been the bar of an interval that looks silent now."""
+        items = [each.item for each in events]
+        if any(isinstance(each, Rejection) and each.reason != "unknown_source" for each in items):
+            await self._tell_sources(ConnectionChange(up=True), events[-1].at)
 
     async def on_unanswered(self, line: Line) -> None:
         """Not every subscription was answered. If none was, and the venue has said what it has
@@ -304,7 +303,7 @@ class Feed:
         if isinstance(line.error, OversizedFrame):
             await self._tell(Rejection("oversized", line.error.detail), ended_at)
         if self._is_stable(line):
-            self._failures = 0
+            self._back_off.reset()
         others = self._others_up(line)
         try:
             if self._stopping.is_set():
