@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import anyio.lowlevel
 import pytest
 from tests.shell.test_daemon import WALL, Line, Run, of, read
 
+from barsync_async.errors import OutputError
 from barsync_async.messages import Bar
 from barsync_async.ports import Arrival
 from barsync_async.shell.clock import VirtualClock
@@ -163,6 +165,7 @@ class Slow:
 
     def __init__(self) -> None:
         self.asked = 0
+        self.closed = 0
 
     async def get(self, feed: str, request: HistoryRequest) -> HistoryResponse:
         self.asked += 1
@@ -170,7 +173,18 @@ class Slow:
         return HistoryResponse(500, {}, b"")
 
     async def close(self) -> None:
-        """Nothing."""
+        self.closed += 1
+
+
+@pytest.mark.parametrize("output", ["/dev/full", None])
+async def test_however_it_ends_the_history_is_closed(output: str | None, tmp_path: Path) -> None:
+    document = config("kraken", tmp_path / "x", ["BTC/USD_1m"], backfill=0)
+    document["outputs"]["file"]["path"] = output or str(tmp_path / "x")
+    slow = Slow()
+    run = Run(document, market("kraken", ("1m",)), history=slow)
+    with pytest.raises(OutputError) if output else nullcontext():
+        await run.go(300)
+    assert slow.closed == 1
 
 
 async def test_stopping_amid_the_past_bars_ends_at_once(tmp_path: Path) -> None:

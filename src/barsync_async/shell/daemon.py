@@ -83,6 +83,8 @@ class Daemon:
         """
         with one_error():
             async with AsyncExitStack() as opened, anyio.create_task_group() as everything:
+                if self._http is not None:
+                    opened.push_async_callback(_close, self._http)
                 for output in self._outputs:
                     await output.open()
                     opened.push_async_callback(_close, output)
@@ -105,8 +107,6 @@ class Daemon:
             await container.stop()
         for output in self._outputs:
             output.stop()
-        if self._http is not None:
-            await self._http.close()
 
     def _log_totals(self) -> None:
         for container in self.containers:
@@ -126,7 +126,9 @@ class Daemon:
                 )
 
 
-async def _close(output: Output) -> None:
-    """What was written is made durable though the daemon itself is cancelled."""
+async def _close(each: Output | HttpClient) -> None:
+    """What was written is made durable, and what is open closed, though the daemon itself is
+    cancelled.
+    """
     with anyio.CancelScope(shield=True):
-        await output.close()
+        await each.close()
