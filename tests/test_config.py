@@ -574,3 +574,71 @@ def test_a_feed_of_files_cannot_stand_beside_a_live_one() -> None:
     document = good()
     document["feeds"]["past"] = {"venue": "file", "sources": ["DIA_1m"], "files": {}}
     assert "feeds.sim.venue" in [where for where, _, _ in mistakes(document)]
+
+
+@pytest.mark.parametrize(
+    ("proxy", "expected"),
+    [
+        ("https://me:hunter2@proxy", "expected http://HOST:PORT"),
+        ("http://me:hunter2@proxy:3128/path", "nothing behind it"),
+        ("http://me:hunter2@proxy:3128?query", "nothing behind it"),
+        ("http://hunter2@proxy:3128", "a name and a password, or neither"),
+        ("http://hunter2:@proxy:3128", "a name and a password, or neither"),
+    ],
+)
+def test_a_proxy_that_cannot_be_used_is_refused_and_not_as_whom_we_come_told(
+    proxy: str, expected: str
+) -> None:
+    ((where, shown, why),) = mistakes(with_feed(proxy=proxy))
+    assert where.endswith(".proxy")
+    assert expected in why
+    assert "hunter2" not in shown + why
+
+
+@pytest.mark.parametrize("proxy", ["http://proxy:3128", "http://proxy/", "http://me:pass@[::1]:1"])
+def test_a_good_proxy_is_taken(proxy: str) -> None:
+    assert accepted(with_feed(proxy=proxy))
+
+
+@pytest.mark.parametrize("key", ["url", "history_url", "proxy"])
+def test_an_address_that_is_wrong_is_shown_without_as_whom_we_come(key: str) -> None:
+    ((_, shown, _),) = mistakes(with_feed(**{key: "gopher://me:hunter2@venue"}))
+    assert shown == "'gopher://...@venue'"
+
+
+@pytest.mark.parametrize("key", ["url", "history_url", "proxy", "ca_file", "key_file"])
+def test_what_names_a_place_is_a_text_that_is_not_empty(key: str) -> None:
+    for value in ("", 5, ["x"]):
+        ((where, _, _),) = mistakes(with_feed(**{key: value}))
+        assert where.endswith(f".{key}")
+
+
+@pytest.mark.parametrize(
+    ("table", "places"),
+    [
+        ({"rollover_s": 0}, ["rollover_s"]),
+        ({"rollover_s": math.inf}, ["rollover_s"]),
+        ({"rollover_s": "day"}, ["rollover_s"]),
+        ({"backfill": -1}, ["backfill"]),
+        ({"backfill": 100_001}, ["backfill"]),
+        ({"grace_ms": -1}, ["grace_ms"]),
+        ({"grace_ms": 3_600_001, "backfill": 1.5}, ["grace_ms", "backfill"]),
+        ({"derived": {"nonsense": "SPY_1m"}}, ["derived.nonsense"]),
+        ({"derived": {"SPY_5m": 5}}, ["derived.SPY_5m"]),
+        ({"derived": ["SPY_5m"]}, ["derived"]),
+    ],
+)
+def test_what_a_feed_cannot_be_told_is_refused(table: dict[str, Any], places: list[str]) -> None:
+    told = [where for where, _, _ in mistakes(with_feed(**table))]
+    for place in places:
+        assert any(where.startswith("feeds.") and f".{place}" in where for where in told), told
+
+
+def test_every_live_feed_beside_one_of_files_is_named() -> None:
+    document = with_feed()
+    files = {"SPY_1m": {"path": "spy.csv", "label": "close"}}
+    document["feeds"]["past"] = {"venue": "file", "sources": ["SPY_1m"], "files": files}
+    told = [(where, why) for where, _, why in mistakes(document)]
+    assert {where for where, why in told if "virtual time" in why} == {
+        f"feeds.{name}.venue" for name in document["feeds"] if name != "past"
+    }

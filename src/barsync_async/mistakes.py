@@ -10,6 +10,7 @@ from barsync_async.errors import Mistake
 
 _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
 _SHOWN_LENGTH = 80
+_USERINFO = re.compile(r"(?<=://)[^\s/?#'\"]*@")
 
 SECRET_KEYS = ("key", "secret")
 """Of a feed: they come from the environment or from the file that ``*_file`` names."""
@@ -20,13 +21,18 @@ def mistake(detail: ErrorDetails, keys: Sequence[str | int], choice: str) -> Mis
     several kinds.
     """
     hidden = detail["type"] == "missing" or is_secret(keys)
-    value = "" if hidden else shown(detail["input"])
+    value = "" if hidden else shown(without_userinfo(detail["input"]))
     return Mistake(key_path(keys), value, _expected(detail, choice))
 
 
 def is_secret(keys: Sequence[str | int]) -> bool:
     """Whether what stands at ``keys`` may never be shown."""
     return keys[-1] in SECRET_KEYS and keys[0] == "feeds"
+
+
+def without_userinfo(value: Any) -> Any:
+    """A text as it may be shown: no address in it says as whom we come."""
+    return _USERINFO.sub("...@", value) if isinstance(value, str) else value
 
 
 def key_path(keys: Sequence[str | int]) -> str:

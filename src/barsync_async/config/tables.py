@@ -83,6 +83,11 @@ def _http_url(value: str) -> str:
 def _proxy_url(value: str) -> str:
     if not _is_url(value, "http"):
         raise ValueError("expected http://HOST:PORT")
+    parts = urlsplit(value)
+    if parts.path not in ("", "/") or parts.query or parts.fragment:
+        raise ValueError("expected http://HOST:PORT and nothing behind it")
+    if parts.username is not None and not (parts.username and parts.password):
+        raise ValueError("expected a name and a password, or neither: http://NAME:PASSWORD@HOST")
     return value
 
 

@@ -10,6 +10,7 @@ from anyio.abc import TaskGroup
 
 from barsync_async.errors import ConnectionRefused, SubscriptionRefused
 from barsync_async.messages import Bar
+from barsync_async.mistakes import without_userinfo
 from barsync_async.ports import (
     Arrival,
     CaughtUp,
@@ -247,7 +248,8 @@ class Feed:
 
     async def on_up(self, line: Line) -> None:
         """The connection is open."""
-        self._log.info("connected", url=line.session.url, sources=len(self._sources))
+        url = without_userinfo(line.session.url)
+        self._log.info("connected", url=url, sources=len(self._sources))
         past = None if self._others_up(line) else self.past
         if past is not None:
             past.note_outage()

@@ -7,11 +7,13 @@ from collections.abc import Mapping
 import httpx
 
 from barsync_async.errors import ConnectionRefused
+from barsync_async.mistakes import without_userinfo
 from barsync_async.shell.tls import DIRECT, NO_ROUTES, Route, why_no_tls
 from barsync_async.venues.history.exchange import HistoryRequest, HistoryResponse
 
 MAX_BODY_BYTES = 16 * 1024 * 1024
 _TIMEOUT_S = 10.0
+_UNSENT = (ValueError, httpx.LocalProtocolError)
 
 
 class HttpxClient:
@@ -46,10 +48,10 @@ class HttpxClient:
                 async for chunk in response.aiter_bytes():
                     body += chunk
                     if len(body) > MAX_BODY_BYTES:
-                        detail = f"{request.url} sends more than {MAX_BODY_BYTES} bytes"
-                        raise ConnectionRefused(feed, detail)
-        except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
-            raise ConnectionRefused(feed, f"cannot get {request.url}: {_why(error)}") from None
+                        raise httpx.ReadError(f"it sends more than {MAX_BODY_BYTES} bytes")
+        except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError) as error:
+            detail = without_userinfo(f"cannot get {request.url}: {_why(error)}")
+            raise ConnectionRefused(feed, detail) from None
         headers = {name.lower(): value for name, value in response.headers.items()}
         return HistoryResponse(response.status_code, headers, bytes(body))
 
@@ -63,7 +65,7 @@ class HttpxClient:
 
 
 def _why(error: BaseException) -> str:
-    if type(error) is ValueError:  # of a header that cannot be sent, and it may be a key
+    if isinstance(error, _UNSENT):  # it shows a header that cannot be sent, which may be a key
         return "the request cannot be sent"
     cause: BaseException | None = error
     while cause is not None:

@@ -11,12 +11,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidURI
+from websockets.exceptions import ConnectionClosed, WebSocketException
 from websockets.frames import CloseCode, Opcode
 from websockets.frames import Frame as WireFrame
 from websockets.protocol import Event
 
 from barsync_async.errors import ConnectionRefused
+from barsync_async.mistakes import without_userinfo
 from barsync_async.ports import Clock, Frame
 from barsync_async.shell.intake import Intake
 from barsync_async.shell.tls import DIRECT, NO_ROUTES, Route, why_no_tls
@@ -224,9 +225,10 @@ class WebsocketConnector:
                 compression=None,
                 proxy=route.proxy,
             )
-        except (OSError, InvalidHandshake, InvalidURI, EOFError, ValueError) as error:
+        except (OSError, WebSocketException, EOFError, ValueError) as error:
             # ValueError: the address has a port, a host or a bracket that cannot be.
             why = why_no_tls(error) or error
-            raise ConnectionRefused(feed, f"cannot connect to {url}: {why}") from error
+            detail = without_userinfo(f"cannot connect to {url}: {why}")
+            raise ConnectionRefused(feed, detail) from error
         assert isinstance(websocket, StampedConnection)  # noqa: S101 - make() made it
         return WebsocketConnection(feed, websocket, self._intake)
