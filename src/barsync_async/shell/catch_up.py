@@ -39,10 +39,10 @@ async def catch_up(line: Line, past: PastBars, intake: Intake, hand_on: HandOn) 
 
 async def _make_up(past: PastBars, intake: Intake, hand_on: HandOn) -> None:
     """What was missed, as far as it comes while the venue waits for our subscription. All that
-    came is handed on; in good time, a few timestamps after the other.
+    came is handed on; in good time, one timestamp after the other.
     """
     impatient_at = anyio.current_time() + _SILENT_S
-    for few in in_order(await past.missed(_ASK_S)):
-        await hand_on(few)
+    for of_one in in_order(await past.missed(_ASK_S)):
+        await hand_on(of_one)
         with anyio.CancelScope(deadline=impatient_at):
             await intake.empty()

@@ -1,6 +1,6 @@
 """Which past bars of a feed's sources are wanted, and their way here."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
 
 import anyio
@@ -14,7 +14,6 @@ from barsync_async.units import TIMEFRAMES, SourceId, WallMs, split_source
 from barsync_async.venues.history.exchange import Span
 from barsync_async.venues.outcomes import Rejection
 
-TIMESTAMPS_AT_ONCE = 16  # fewer than a synchronizer keeps open
 _WITHIN_S = 60.0
 _LOOKS, _LOOK_AGAIN_S = 2, 2.0
 _REVISED = 2
@@ -154,14 +153,14 @@ def _length_ms(source: SourceId) -> int:
     return TIMEFRAMES[split_source(source)[1]].length_ms
 
 
-def in_order(items: Sequence[Bar | Rejection]) -> Iterator[Sequence[Bar | Rejection]]:
-    """By timestamp, a few timestamps at once: their sets are whole before later ones open."""
-    moments = sorted({_timestamp(item) for item in items})
-    place = {timestamp: index for index, timestamp in enumerate(moments)}
-    ordered = sorted(items, key=_timestamp)
-    for _, few in groupby(ordered, key=lambda item: place[_timestamp(item)] // TIMESTAMPS_AT_ONCE):
-        yield list(few)
+def in_order(items: Iterable[Bar | Rejection]) -> Iterator[Sequence[Bar | Rejection]]:
+    """One timestamp after the other: its set is whole before a later one opens, however few a
+    synchronizer keeps open.
+    """
+    for _, of_one in groupby(sorted(items, key=timestamp_of), key=timestamp_of):
+        yield list(of_one)
 
 
-def _timestamp(item: Bar | Rejection) -> int:
+def timestamp_of(item: Bar | Rejection) -> int:
+    """What is no bar comes first."""
     return item.timestamp if isinstance(item, Bar) else 0

@@ -9,8 +9,10 @@ import structlog
 from barsync_async.messages import Bar
 from barsync_async.shell.feed import Feed
 from barsync_async.shell.intake import Intake
-from barsync_async.shell.past_bars import TIMESTAMPS_AT_ONCE
+from barsync_async.shell.past_bars import timestamp_of
 from barsync_async.venues.outcomes import Rejection
+
+_Item = tuple[Feed, Bar | Rejection]
 
 log = structlog.get_logger("barsync.backfill")
 
@@ -32,26 +34,18 @@ async def warm_up(feeds: Mapping[Feed, int], intake: Intake) -> None:
     if past:
         count = sum(map(len, past.values()))
         log.info("past bars", bars=count, feeds=[feed.name for feed in past])
-    for chunk in _chunks(past):
-        for feed, items in chunk:
-            await feed.hand_on(items)
+    for of_one_timestamp in _in_order(past):
+        for feed, item in of_one_timestamp:
+            await feed.hand_on([item])
         await intake.empty()
 
 
-def _chunks(
-    past: Mapping[Feed, Sequence[Bar | Rejection]],
-) -> Iterable[list[tuple[Feed, list[Bar | Rejection]]]]:
-    """A few timestamps after the other, each with the items of every feed."""
-    items = [(_timestamp(item), feed, item) for feed, some in past.items() for item in some]
-    items.sort(key=lambda each: each[0])
-    timestamps = sorted({timestamp for timestamp, _, _ in items})
-    place = {timestamp: index for index, timestamp in enumerate(timestamps)}
-    for _, chunk in groupby(items, key=lambda each: place[each[0]] // TIMESTAMPS_AT_ONCE):
-        by_feed: dict[Feed, list[Bar | Rejection]] = {}
-        for _, feed, item in chunk:
-            by_feed.setdefault(feed, []).append(item)
-        yield list(by_feed.items())
+def _in_order(past: Mapping[Feed, Sequence[Bar | Rejection]]) -> Iterable[Iterable[_Item]]:
+    """One timestamp after the other, each with the items of every feed."""
+    items = [(feed, item) for feed, some in past.items() for item in some]
+    items.sort(key=_timestamp)
+    return (of_one for _, of_one in groupby(items, key=_timestamp))
 
 
-def _timestamp(item: Bar | Rejection) -> int:
-    return item.timestamp if isinstance(item, Bar) else 0
+def _timestamp(feed_and_item: _Item) -> int:
+    return timestamp_of(feed_and_item[1])
