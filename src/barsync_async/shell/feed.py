@@ -259,6 +259,7 @@ class Feed:
         impatient_at = anyio.current_time() + _SILENT_S
         for few in in_order(await past.missed(_ASK_S)):
             await self.hand_on(few)
+            past.note(few)
             with anyio.CancelScope(deadline=impatient_at):
                 await self._intake.empty()
 
