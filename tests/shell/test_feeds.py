@@ -8,9 +8,12 @@ from typing import Any
 import anyio
 import anyio.lowlevel
 import pytest
-from tests.shell.test_daemon import Line, Run, of, read
+from tests.shell.test_daemon import WALL, Line, Run, of, read
 
 from barsync_async.messages import Bar
+from barsync_async.ports import Arrival
+from barsync_async.shell.clock import VirtualClock
+from barsync_async.testing import create_bar
 from barsync_async.units import TIMEFRAMES, SourceId
 from barsync_async.venues.history.exchange import HistoryRequest, HistoryResponse
 
@@ -179,6 +182,37 @@ async def test_stopping_amid_the_past_bars_ends_at_once(tmp_path: Path) -> None:
     assert asyncio.get_running_loop().time() < 2.0
     assert run.intake.under_way == 0
     assert read(path) == []
+
+
+async def test_producers_that_write_to_one_another_are_closed_in_that_order(tmp_path: Path) -> None:
+    """One feed's derived bars are another one's own, of which it derives others."""
+    document = config("kraken", tmp_path / "x", [], backfill=0)
+    own = document["feeds"]["x"]
+    document["feeds"] = {
+        "x": own | {"sources": ["BTC/USD_5m"], "derived": {"BTC/USD_15m": "BTC/USD_5m"}},
+        "y": own | {"sources": ["BTC/USD_1m"], "derived": {"BTC/USD_5m": "BTC/USD_1m"}},
+    }
+    synchronizer = document["containers"]["c"]["components"]["s"]["config"]
+    synchronizer |= {"expected_sources": ["BTC/USD_15m", "BTC/USD_5m", "BTC/USD_1m"], "inbox": 1}
+    run = Run(document, market("kraken", ("1m", "5m")))
+    feeds = run.daemon._feeds
+    producers = feeds._producers
+    now = VirtualClock(WALL).now()
+    for order in range(3):
+        bar = create_bar("BTC/USD_5m", WALL + (order - 2) * 300_000)
+        await producers["BTC/USD_5m"].offer([Arrival(now, "x", order, bar)])
+    producing = [asyncio.create_task(each.run()) for each in producers.values()]
+    closing = asyncio.create_task(feeds._close())
+    await asyncio.sleep(1)  # the inbox is full
+    (expecting,) = feeds._synchronizers
+    got: list[str] = []
+    while not closing.done() or len(expecting.inbox):
+        items = [each.item for each in expecting.inbox.take()]
+        got += [item.source for item in items if isinstance(item, Bar)]
+        await asyncio.sleep(1)
+    await asyncio.wait(producing)
+    assert got == ["BTC/USD_5m"] * 3 + ["BTC/USD_15m"]
+    assert run.intake.under_way == 0
 
 
 # Bars of trades

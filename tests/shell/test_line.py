@@ -12,8 +12,10 @@ from barsync_async.errors import SubscriptionRefused
 from barsync_async.units import SourceId
 from barsync_async.venues.binance import BinanceCodec
 from barsync_async.venues.keep_alive import KeepAlive
-from barsync_async.venues.options import VenueOptions
+from barsync_async.venues.options import PUBLIC, VenueOptions
 from barsync_async.venues.outcomes import Acknowledged, Received, Refusal, Reply
+
+BAR = kline("SPY_1m", START)
 
 
 class ChattySession:
@@ -39,6 +41,8 @@ class ChattySession:
                 return (Acknowledged((SourceId("SPY_1m"),)),)
             case "busy":
                 return (Refusal((), "too many connections", final=False),)
+            case "bar":
+                return BinanceCodec().session([SourceId("SPY_1m")], PUBLIC).receive(BAR)
             case "go away":
                 return (Refusal((), "no such key", final=True),)
         return ()
@@ -114,6 +118,61 @@ async def test_a_silent_connection_is_dead_and_another_is_made() -> None:
         assert len(bench.venue.called) == 2
 
 
+async def test_what_comes_while_a_silent_connection_is_closed_is_told_all_the_same() -> None:
+    async with running(["SPY_1m"], start=False) as bench:
+        chatty(bench, silence_ms=5_000)
+        await settled()
+        first = bench.line
+        first.while_closing = ["bar"]
+        await asyncio.sleep(8)
+        assert len(bench.venue.called) == 2
+        assert len(bench.take("SPY_1m")) == 1
+        assert bench.intake.under_way == 0
+
+
+async def test_what_lies_behind_a_refusal_is_told_all_the_same() -> None:
+    async with running(["SPY_1m"], start=False) as bench:
+        chatty(bench)
+        await settled()
+        bench.line.while_closing = ["bar", "go away"]
+        bench.line.deliver("go away", "bar")
+        await asyncio.sleep(1)
+        assert bench.running is not None
+        assert bench.running.done()
+        assert len(bench.take("SPY_1m")) == 2
+
+
+async def test_who_asks_for_more_answers_than_may_be_sent_is_left_for_another_try() -> None:
+    async with running(["SPY_1m"], start=False) as bench:
+        chatty(bench)
+        await settled()
+        with capture_logs() as logs:
+            bench.line.deliver(*["hello"] * 600)
+            await asyncio.sleep(2)
+        assert [line["detail"] for line in logs if line["event"] == "disconnected"] == [
+            "the venue asks more than it hears"
+        ]
+        assert len(bench.venue.called) == 2
+
+
+async def test_cancelled_while_nothing_can_be_told_it_ends_all_the_same() -> None:
+    """A daemon that fails cancels the readers of full queues first."""
+    async with running(start=False, capacity=1, room=1) as bench:
+        bench.start()
+        await settled()
+        bench._producers["SPY_1m"].decide("sim", 0, bench.feed.heard_at)
+        for number in range(9):
+            bench.line.deliver(kline("SPY_1m", START + number * MINUTE))
+            await settled()
+        assert bench.running is not None
+        bench.running.cancel()
+        await asyncio.wait_for(asyncio.wait([bench.running]), 5)
+        assert bench.running.cancelled()
+        while bench.take("SPY_1m"):  # else nothing more than this could end either
+            await settled()
+        bench.intake._under_way.clear()  # a daemon that was cancelled seals nothing more
+
+
 async def test_one_who_is_refused_for_good_does_not_come_back() -> None:
     async with running(["SPY_1m"], start=False) as bench:
         chatty(bench)
@@ -126,6 +185,14 @@ async def test_one_who_is_refused_for_good_does_not_come_back() -> None:
         assert isinstance(bench.feed.gave_up, SubscriptionRefused)
         assert bench.feed.gave_up.detail == "no such key"
         assert [up for _, up in bench.changes()] == [True, False]
+
+
+async def test_it_is_ready_with_the_last_answer_though_nothing_comes_behind_that() -> None:
+    async with running() as bench:
+        subscribed(bench.line)
+        await settled()
+        assert bench.feed._lines[0].ready_at is not None
+        await asyncio.sleep(1)
 
 
 # Replacing a connection

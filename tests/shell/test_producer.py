@@ -97,6 +97,19 @@ async def test_closed_it_hands_on_what_waits_and_ends() -> None:
     assert bench.intake.under_way == 0
 
 
+async def test_who_gives_up_offering_leaves_nothing_on_its_way() -> None:
+    bench = Bench(100, capacity=2)
+    offering = asyncio.ensure_future(bench.producer.offer([arrival(order) for order in range(5)]))
+    await asyncio.sleep(1)
+    assert bench.intake.under_way == 5
+    offering.cancel()
+    await asyncio.wait([offering])
+    assert offering.cancelled()
+    await bench.finish(asyncio.ensure_future(bench.producer.run()))
+    assert orders(bench.inboxes[0]) == [0, 1]
+    assert bench.intake.under_way == 0
+
+
 async def test_without_inboxes_nothing_stays_on_its_way() -> None:
     bench = Bench()
     await bench.producer.offer([arrival(0)])
@@ -110,10 +123,10 @@ async def test_without_inboxes_nothing_stays_on_its_way() -> None:
 class Undecided(Bench):
     """A producer of a source whose venues never say that a bar is final; on its own clock."""
 
-    def __init__(self, *feeds: str) -> None:
+    def __init__(self, *feeds: str, room: int = 100) -> None:
         self.clock = VirtualClock(WallMs(NOON))
         self.intake = Intake()
-        self.inboxes = [Inbox(100)]
+        self.inboxes = [Inbox(room)]
         self.producer = Producer("SPY_1m", self.intake, self.inboxes, clock=self.clock)
         self.heard: dict[str, WallMs | None] = dict.fromkeys(feeds)
         for feed in feeds:
@@ -211,3 +224,34 @@ async def test_a_bar_of_the_far_future_makes_nothing_final() -> None:
     assert isinstance(arrival.item, Rejection)
     assert arrival.item.reason == "future"
     await bench.end()
+
+
+async def test_a_line_beside_it_that_says_what_is_final_decides_nothing() -> None:
+    bench = Undecided("a")
+    await bench.running_bar("a", 1, 1.0)
+    await bench.tell("flagged", create_bar("SPY_1m", NOON + MINUTE, 1.5))
+    await bench.tell("flagged", ConnectionChange(up=False))
+    assert bench.final() == [("flagged", 1, 1.5)]
+    await asyncio.sleep(60)
+    await bench.running_bar("a", 2, 2.0)
+    assert bench.final() == [("a", 1, 1.0)]
+    await bench.end()
+
+
+async def test_the_clock_does_not_give_out_a_state_that_a_newer_one_waits_behind() -> None:
+    bench = Undecided("a", room=1)
+    await bench.running_bar("a", 1, 1.0)
+    await asyncio.sleep(59)
+    assert bench.inboxes[0].put_nowait(arrival(0))
+    await bench.running_bar("a", 2, 2.0)  # makes the first final, and is held up with it
+    await asyncio.sleep(59)
+    await bench.running_bar("a", 2, 2.5)
+    await asyncio.sleep(4)
+    bench.heard["a"] = bench.clock.now().wall
+    got: list[tuple[str, int, float]] = []
+    while len(got) < 3:
+        got += bench.final()
+        await asyncio.sleep(0.1)
+    assert got[1:] == [("a", 1, 1.0), ("a", 2, 2.5)]
+    await bench.end()
+    assert bench.final() == []

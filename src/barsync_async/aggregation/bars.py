@@ -9,9 +9,11 @@ import math
 from collections.abc import Iterator, Sequence
 from operator import attrgetter
 
+import msgspec
+
 from barsync_async.aggregation.outcomes import GivenUp, Outcome, RefusalReason, Refused
 from barsync_async.aggregation.windows import CLOCKS_DIFFER_MS, MOST_VOLUME, Windows
-from barsync_async.messages import Bar, flaw
+from barsync_async.messages import Bar, flaw, is_same
 from barsync_async.units import TIMEFRAMES, Timeframe, WallMs
 
 _timestamp = attrgetter("timestamp")
@@ -29,8 +31,8 @@ class _Parts:
         return len(self._parts)
 
     def put(self, part: Bar) -> bool:
-        """Take in ``part``; whether it is news."""
-        if self._parts.get(part.timestamp) == part:
+        """Take in ``part``; whether it is news. One that was asked for again is none."""
+        if is_same(self._parts.get(part.timestamp), part):
             return False
         self._parts[part.timestamp] = part
         return True
@@ -46,6 +48,7 @@ class _Parts:
             min(part.low for part in parts),
             parts[-1].close,
             math.fsum(part.volume for part in parts),
+            backfilled=True if any(part.backfilled is True for part in parts) else msgspec.UNSET,
         )
 
 
@@ -64,6 +67,8 @@ class BarAggregator:
     part comes later than that, as in a backfill, ``grace_ms`` after this part. If the missing parts
     come after all, it gives its bar. So the window in which a connection began has a bar only if
     all of its parts came. A window without any part gives nothing.
+
+    A bar of which a part is backfilled is so itself.
 
     A part that is new or has other values than before gives the bar of a past window again,
     revised, if it alters the bar. A repeated part changes nothing and gives nothing. A backfill

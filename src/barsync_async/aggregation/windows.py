@@ -20,7 +20,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Generic, Protocol, TypeVar
 
 from barsync_async.aggregation.outcomes import GivenUp, GivenUpReason
-from barsync_async.messages import Bar
+from barsync_async.messages import Bar, is_same
 from barsync_async.units import WallMs
 
 _LOOK_AGAIN_MS = 1_000
@@ -127,7 +127,7 @@ class Windows(Generic[C]):
         bar = window.content.bar(window.end)
         if window.is_open:
             self._settle(window)
-        if bar != window.given:
+        if not is_same(window.given, bar):
             window.given = bar
             yield bar
 

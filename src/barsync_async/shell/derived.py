@@ -54,11 +54,12 @@ class Derived:
             else BarAggregator(symbol, shorter, longer, grace_ms)
         )
         self._heard_at = heard_at
+        self._is_up = False
         self._last = Arrival(_NEVER, feed, 0, ConnectionChange(up=False))
         self._log = log.bind(feed=feed, source=source)
 
-    def on_arrivals(self, arrivals: Sequence[Arrival]) -> list[Arrival]:
-        """What ``arrivals`` of the parts, and changes of the connection, give."""
+    def on_arrivals(self, arrivals: Sequence[Arrival], now: Instant) -> list[Arrival]:
+        """What ``arrivals`` of the parts, and changes of the connection, give; it is ``now``."""
         made: list[Arrival] = []
         for arrival in arrivals:
             if arrival.feed != self._feed:
@@ -67,13 +68,22 @@ class Derived:
             if isinstance(arrival.item, Bar | Traded):
                 made += self._made(self._taken(arrival.item, arrival.at.wall))
             elif isinstance(arrival.item, ConnectionChange):
-                self._aggregator.on_connection(arrival.item.up, arrival.at.wall)
+                # Not as of its arrival: the wall clock may have been set since.
+                self._is_up = arrival.item.up
+                self._aggregator.on_connection(self._is_up, now.wall)
         return made
 
     def _taken(self, item: Bar | Traded, now: WallMs) -> Iterable[Outcome]:
         if isinstance(self._aggregator, TradeAggregator):
             return self._aggregator.on_trade(item.trade, now) if isinstance(item, Traded) else ()
         return self._aggregator.on_bar(item, now) if isinstance(item, Bar) else ()
+
+    def on_clock_step(self, now: Instant) -> None:
+        """Somebody set the wall clock: since when the connection is up is known by the new one
+        only from now on.
+        """
+        if self._is_up:
+            self._aggregator.on_connection(self._is_up, now.wall)
 
     def on_clock(self, now: Instant) -> list[Arrival]:
         """What the clock alone gives."""

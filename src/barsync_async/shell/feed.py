@@ -20,10 +20,12 @@ from barsync_async.ports import (
     SourcesRefused,
     VenueCodec,
 )
+from barsync_async.shell.back_off import BackOff
 from barsync_async.shell.backfill import Backfill
+from barsync_async.shell.catch_up import catch_up
 from barsync_async.shell.intake import Intake
 from barsync_async.shell.line import Line
-from barsync_async.shell.past_bars import PastBars, in_order
+from barsync_async.shell.past_bars import PastBars
 from barsync_async.shell.producer import Producer
 from barsync_async.shell.silence import SilentSources
 from barsync_async.shell.waiting import first_of
@@ -49,11 +51,7 @@ from barsync_async.venues.outcomes import (
     Traded,
 )
 
-_FIRST_BACKOFF_S = 0.25
-_MOST_BACKOFF_S = 30.0
 _STABLE_NS = 60_000 * NS_PER_MS
-_CATCH_UP_WITHIN_S = 60.0
-_ASK_S, _SILENT_S = 3.0, 4.0  # Coinbase gives us 5 s to subscribe; Kraken is silent till then
 
 log = structlog.get_logger("barsync.feed")
 
@@ -106,13 +104,13 @@ class Feed:
         self._events = events
         self._clock = clock
         self._intake = intake
-        self._rng = rng
+        self._back_off = BackOff(rng)
         self._rollover_s = math.inf if rollover_s is None else rollover_s
         self._log = log.bind(feed=name)
         self._stopping = anyio.Event()
         self._lines: list[Line] = []
         self._order = 0
-        self._failures = 0
+        self._catching_up: set[Line] = set()
         flagged = codec.facts.finality != "later bar or clock"
         settle_ms = 0 if flagged else grace_ms
         self.past = (
@@ -164,6 +162,8 @@ class Feed:
         """Wait until ``line`` is over, or has to be replaced; the line that goes on, if any."""
         with anyio.move_on_after(self._rollover_s):
             await first_of(line.aging, line.ended)
+        if line.aging.is_set() and not self._is_stable(line):  # it sends everybody away, perhaps
+            await self._pause(self._back_off.repeated_delay_s())
         if not line.ended.is_set() and not self._stopping.is_set():
             return await self._replace(line, tasks)
         await line.ended.wait()
@@ -171,7 +171,7 @@ class Feed:
             self.gave_up = line.error
             self._log.error("given up", detail=line.error.detail)
         elif not self._stopping.is_set():
-            await self._back_off(line)
+            await self._wait_after(line)
             if not self._stopping.is_set():
                 return self._open(tasks)
         return None
@@ -182,7 +182,7 @@ class Feed:
         new = self._open(tasks)
         await first_of(new.ready, new.ended, old.ended)
         if new.ended.is_set() and not old.ended.is_set():
-            await self._back_off(new)
+            await self._wait_after(new)
             old.aging = anyio.Event()
             old.aging.set()
             return old
@@ -191,15 +191,20 @@ class Feed:
         await old.ended.wait()
         return new
 
-    async def _back_off(self, line: Line) -> None:
-        """Full jitter: anything between nothing and a bound that doubles with each failure."""
-        bound = min(_MOST_BACKOFF_S, _FIRST_BACKOFF_S * 2**self._failures)
-        self._failures = min(self._failures + 1, 16)
-        delay = self._rng.uniform(0, bound)
+    async def _wait_after(self, line: Line) -> None:
+        delay = self._back_off.delay_s()
         detail = "" if line.error is None else line.error.detail
         self._log.warning("disconnected", detail=detail, retry_in_s=round(delay, 3))
-        with anyio.move_on_after(delay):
+        await self._pause(delay)
+
+    async def _pause(self, delay_s: float) -> None:
+        with anyio.move_on_after(delay_s):
             await self._stopping.wait()
+
+    def _is_stable(self, line: Line) -> bool:
+        """Whether it has lasted long enough to show that the venue can be reached."""
+        opened_at = line.opened_at
+        return opened_at is not None and self._clock.now().mono - opened_at.mono >= _STABLE_NS
 
     async def _watch_silence(self) -> None:
         """Replace a connection on which a source is silent that never is at this venue; of another
@@ -230,52 +235,28 @@ class Feed:
         for producer, arrivals in sorted_out.items():
             await producer.offer(arrivals)
 
-    async def _catch_up(self, line: Line) -> None:
-        """Get what was missed: before anything is subscribed, for sets go out in order, and bars
-        behind later ones are late; and once everything is, what was not there yet. Give up with
-        the line.
-        """
-        assert self.past is not None  # noqa: S101 - nobody catches up without it
-        async with anyio.create_task_group() as tasks:
-
-            async def end_with_line() -> None:
-                await line.ended.wait()
-                tasks.cancel_scope.cancel()
-
-            tasks.start_soon(end_with_line)
-            with anyio.move_on_after(_CATCH_UP_WITHIN_S):
-                await self._make_up(self.past)
-                line.speak()
-                await line.ready.wait()
-                await self.past.hand_on_missed(self.hand_on)
-            line.speak()
-            await self._tell(CaughtUp(), self._clock.now())
-            tasks.cancel_scope.cancel()
-
-    async def _make_up(self, past: PastBars) -> None:
-        """What was missed, as far as it comes while the venue waits for our subscription. All that
-        came is handed on; in good time, a few timestamps after the other.
-        """
-        impatient_at = anyio.current_time() + _SILENT_S
-        for few in in_order(await past.missed(_ASK_S)):
-            await self.hand_on(few)
-            past.note(few)
-            with anyio.CancelScope(deadline=impatient_at):
-                await self._intake.empty()
+    async def _catch_up(self, line: Line, past: PastBars) -> None:
+        self._catching_up.add(line)
+        try:
+            if await catch_up(line, past, self._intake, self.hand_on):
+                await self._tell(CaughtUp(), self._clock.now())
+        finally:
+            self._catching_up.discard(line)
 
     # What happens on a line
 
     async def on_up(self, line: Line) -> None:
         """The connection is open."""
         self._log.info("connected", url=line.session.url, sources=len(self._sources))
-        past = None if any(each.is_up for each in self._lines if each is not line) else self.past
+        past = None if self._others_up(line) else self.past
         if past is not None:
             past.note_outage()
             line.hold_back()
-        change = ConnectionChange(up=True, catching_up=past is not None)
+        catching_up = past is not None or bool(self._catching_up)
+        change = ConnectionChange(up=True, catching_up=catching_up)
         await self._tell(change, self._clock.now())
         if past is not None:
-            self._tasks.start_soon(self._catch_up, line, name=f"catching up {self.name}")
+            self._tasks.start_soon(self._catch_up, line, past, name=f"catching up {self.name}")
 
     async def on_ready(self, line: Line) -> None:
         """Every subscription is answered: from now on, what does not come did not happen."""
@@ -283,33 +264,37 @@ class Feed:
             await self._tell_sources(ConnectionChange(up=True), self._clock.now())
 
     async def on_frames(self, line: Line, frames: Sequence[Frame]) -> None:
-        """These were read.
-
-        Raises:
-            SubscriptionRefused: the venue wants nothing to do with us.
-        """
+        """These were read."""
         sorted_out: dict[Producer, list[Arrival]] = {}
         receive = line.session.receive
+        later = self._lines[self._lines.index(line) + 1 :]
+        is_replaced = any(each.ready.is_set() for each in later)
         for frame in frames:
             for item in receive(frame.data):
-                self._sort(item, frame.at, sorted_out, line)
+                if not (is_replaced and type(item) is Running):  # the later line's are newer
+                    self._sort(item, frame.at, sorted_out, line)
         for producer, arrivals in sorted_out.items():
             await producer.offer(arrivals)
+        if self._events in sorted_out and any(each.ready.is_set() for each in self._lines):
+            await self._doubt(sorted_out[self._events])
         for frame in frames:
             self._intake.leave(frame.at)
-        if line.error is not None:
-            raise line.error
+
+    async def _doubt(self, events: Sequence[Arrival]) -> None:
+        """What could not be read may have been the bar of an interval that looks silent now."""
+        items = [each.item for each in events]
+        if any(isinstance(each, Rejection) and each.reason != "unknown_source" for each in items):
+            await self._tell_sources(ConnectionChange(up=True), events[-1].at)
 
     async def on_unanswered(self, line: Line) -> None:
-        """Not every subscription was answered.
-
-        Raises:
-            ConnectionRefused: none was, and the venue has said what it has against us.
+        """Not every subscription was answered. If none was, and the venue has said what it has
+        against us, another connection may do better.
         """
         silent = line.session.unacknowledged()
         if line.complaint is not None and len(silent) == len(self._sources):
-            raise ConnectionRefused(self.name, line.complaint)
-        self._log.warning("the venue did not answer the subscription", sources=silent)
+            line.give_up(ConnectionRefused(self.name, line.complaint))
+        else:
+            self._log.warning("the venue did not answer the subscription", sources=silent)
 
     async def on_end(self, line: Line, ended_at: Instant) -> None:
         """Everything read before it is handed on: now the end, unless we made it ourselves or
@@ -317,13 +302,32 @@ class Feed:
         """
         if isinstance(line.error, OversizedFrame):
             await self._tell(Rejection("oversized", line.error.detail), ended_at)
-        if line.opened_at and self._clock.now().mono - line.opened_at.mono >= _STABLE_NS:
-            self._failures = 0
-        others = any(each.is_up for each in self._lines if each is not line)
-        if not self._stopping.is_set() and not others:
-            await self._tell_sources(ConnectionChange(up=False), ended_at)
-            await self._tell(ConnectionChange(up=False), ended_at)
-        self._intake.leave(ended_at)
+        if self._is_stable(line):
+            self._back_off.reset()
+        others = self._others_up(line)
+        try:
+            if self._stopping.is_set():
+                return
+            if others:
+                await self._hand_over(others[-1], ended_at)
+            else:
+                await self._tell_sources(ConnectionChange(up=False), ended_at)
+                await self._tell(ConnectionChange(up=False), ended_at)
+        finally:
+            self._intake.leave(ended_at)
+
+    async def _hand_over(self, heir: Line, at: Instant) -> None:
+        """``heir`` is the only line now. Is it not ready, something may be missed until it is."""
+        if not heir.ready.is_set():
+            await self._tell_sources(ConnectionChange(up=False), at)
+            if self.past is not None:
+                self.past.note_outage()
+        if self.past is not None and not self.past.is_filled:
+            await self._tell(ConnectionChange(up=True, catching_up=True), at)
+            self._tasks.start_soon(self._catch_up, heir, self.past, name=f"catching up {self.name}")
+
+    def _others_up(self, line: Line) -> list[Line]:
+        return [each for each in self._lines if each is not line and each.is_up]
 
     def _sort(
         self,
@@ -372,7 +376,8 @@ class Feed:
                 self._log.error("refused by the venue", sources=sources, detail=detail, final=final)
                 if line is not None and not sources:
                     line.complaint = detail
-                    line.error = SubscriptionRefused(self.name, detail) if final else line.error
+                    if final:
+                        line.give_up(SubscriptionRefused(self.name, detail))
             case GoingAway(detail):
                 self._log.warning("the venue is going away", detail=detail)
                 if line is not None:
@@ -381,6 +386,10 @@ class Feed:
                 line.say(text)
 
     def heard_at(self) -> WallMs | None:
-        """When a connection of ours was last heard."""
-        heard = [line.heard_at.wall for line in self._lines if line.heard_at is not None]
-        return max(heard, default=None)
+        """Up to when our connection told us all: of two, the one that was heard less lately may
+        have kept something to itself; one that is not ready has told nothing yet.
+        """
+        up = [line for line in self._lines if line.is_up]
+        heard = [line.heard_at for line in [line for line in up if line.ready.is_set()] or up]
+        walls = [each.wall for each in heard if each is not None]
+        return min(walls) if walls and len(walls) == len(heard) else None

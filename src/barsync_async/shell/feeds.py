@@ -171,15 +171,16 @@ class Feeds:
             feeding.start_soon(feed.stop, name=f"stop {feed.name}")
 
     async def _close(self) -> None:
-        """Close every producer, those that another one writes to after that one is done."""
-        later = {each for producer in self._producers.values() for each in producer.targets}
-        first = [each for each in self._producers.values() if each not in later]
-        for producer in first:
-            producer.queue.close()
-        for producer in first:
-            await producer.done.wait()
-        for producer in later:
-            producer.queue.close()
+        """Close every producer, once all those that write to it are done."""
+        left = [*self._producers.values()]
+        while left:
+            targets = {target for producer in left for target in producer.targets}
+            first = [producer for producer in left if producer not in targets]
+            for producer in first:
+                producer.queue.close()
+            for producer in first:
+                await producer.done.wait()
+            left = [producer for producer in left if producer in targets]
 
 
 def warn_of_unused(config: Config) -> None:

@@ -102,6 +102,7 @@ class FileFeed:
         self._clock = clock
         self._stopping = anyio.Event()
         self._order = 0
+        self._doubted: set[SourceId] = set()
 
     async def run(self) -> None:
         """Until every bar was handed on, or :meth:`stop`.
@@ -116,8 +117,7 @@ class FileFeed:
             if self._stopping.is_set():
                 return
             for _, source, item in group:
-                producer = self._producers[source] if isinstance(item, Bar) else self._events
-                await self._tell(item, (producer,))
+                await self._give_out(source, item)
 
     async def stop(self) -> None:
         """Hand on no more."""
@@ -126,6 +126,21 @@ class FileFeed:
     def heard_at(self) -> WallMs | None:
         """A file is never silent: what is not there did not happen."""
         return self._clock.now().wall
+
+    async def _give_out(self, source: SourceId, item: HistoryItem) -> None:
+        """A row that is no bar may have been the bar of an interval that looks silent now; what
+        comes up to the next bar is not vouched for.
+        """
+        producer = self._producers[source]
+        if not isinstance(item, Bar):
+            await self._tell(item, (self._events,))
+            await self._tell(ConnectionChange(up=False), (producer,))
+            self._doubted.add(source)
+            return
+        await self._tell(item, (producer,))
+        if source in self._doubted:
+            await self._tell(ConnectionChange(up=True), (producer,))
+            self._doubted.discard(source)
 
     async def _wait_for(self, timestamp: WallMs) -> None:
         ahead_ms = timestamp - self._clock.now().wall

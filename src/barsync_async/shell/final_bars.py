@@ -33,8 +33,10 @@ class FinalBars:
             if isinstance(arrival.item, Running):
                 out += self._on_running(arrival, arrival.item.bar)
                 continue
-            if isinstance(arrival.item, ConnectionChange) and not arrival.item.up:
-                self._streams[arrival.feed].finality.on_lost()
+            stream = self._streams.get(arrival.feed)  # None: one that says which bars are final
+            is_loss = isinstance(arrival.item, ConnectionChange) and not arrival.item.up
+            if stream is not None and is_loss:
+                stream.finality.on_lost()
             out.append(arrival)
         return out
 

@@ -135,17 +135,22 @@ class Inbox(Generic[T]):
         self._changed.set()
         return True
 
+    def put_some(self, items: Sequence[T]) -> int:
+        """Put in as many of ``items`` as there is room for, in order; gives how many."""
+        room = self.capacity - len(self._items)
+        some = items if len(items) <= room else items[: max(0, room)]
+        if some:
+            self._items.extend(some)
+            self._changed.set()
+        return len(some)
+
     async def put(self, items: Sequence[T]) -> None:
         """Put all ``items`` in, in order. Cancelled, it has put in a part of them."""
-        if len(self._items) + len(items) <= self.capacity:
-            self._items.extend(items)
-            self._changed.set()
-            return
-        for item in items:
-            while not self.put_nowait(item):
-                await self._wait_for_room()
+        while items := items[self.put_some(items) :]:
+            await self.room()
 
-    async def _wait_for_room(self) -> None:
+    async def room(self) -> None:
+        """Until the reader has taken something. Safe to cancel."""
         waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._room.append(waiter)
         try:

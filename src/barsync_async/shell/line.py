@@ -2,7 +2,8 @@
 
 import math
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
+from contextlib import suppress
 from typing import Protocol
 
 import anyio
@@ -13,6 +14,7 @@ from barsync_async.ports import Clock, Connection, Connector, Frame, VenueSessio
 from barsync_async.units import NS_PER_MS, Instant
 
 _ANSWER_WITHIN_S = 10.0
+_MOST_UNSAID = 1_000
 
 
 class LineOwner(Protocol):
@@ -25,17 +27,11 @@ class LineOwner(Protocol):
         """Every subscription is answered."""
 
     async def on_frames(self, line: "Line", frames: Sequence[Frame]) -> None:
-        """These were read.
-
-        Raises:
-            FeedError: they say that the connection is of no use.
-        """
+        """These were read. If they say that the connection is of no use: :meth:`Line.give_up`."""
 
     async def on_unanswered(self, line: "Line") -> None:
-        """Everything was said long ago, and not everything was answered.
-
-        Raises:
-            FeedError: so the connection is of no use.
+        """Everything was said long ago, and not everything was answered. If that makes the
+        connection of no use: :meth:`Line.give_up`.
         """
 
     async def on_end(self, line: "Line", ended_at: Instant) -> None:
@@ -64,6 +60,7 @@ class Line:
         self.opened_at: Instant | None = None
         self.ready_at: Instant | None = None
         self.heard_at: Instant | None = None
+        """When the newest frame was read of those that were handed on."""
         self._connector = connector
         self._clock = clock
         self._connection: Connection | None = None
@@ -98,6 +95,12 @@ class Line:
         if self._connection is not None:
             await self._connection.close()
 
+    def give_up(self, error: FeedError) -> None:
+        """The connection is of no use, says ``error``, unless one said so before: after what is
+        being handed on it is ended from our side. What was read by then is still told.
+        """
+        self.error = self.error or error
+
     def hold_back(self) -> None:
         """Subscribe to nothing, and say nothing, until :meth:`speak`."""
         self._may_speak = anyio.Event()
@@ -107,7 +110,12 @@ class Line:
         self._may_speak.set()
 
     def say(self, text: str) -> None:
-        """Send ``text`` when its turn comes."""
+        """Send ``text`` when its turn comes. Who asks for more than we are allowed to say is given
+        up.
+        """
+        if len(self._outbox) >= _MOST_UNSAID:
+            self.give_up(ConnectionRefused(self.feed, "the venue asks more than it hears"))
+            return
         self._outbox.append(text)
         self._put.set()
         self._put = anyio.Event()
@@ -129,45 +137,38 @@ class Line:
             if self._retired:  # retire() came while the connection was being made
                 await connection.close()
             await self._serve(connection, owner)
-        except FeedError as error:
-            self.error = error
         finally:
             self._connection = None
             with anyio.CancelScope(shield=True):
-                await owner.on_end(self, await connection.close())
+                ended_at = await connection.close()
+            # Not shielded: who is told may be full for good where everything is cancelled.
+            await owner.on_end(self, ended_at)
 
     async def _serve(self, connection: Connection, owner: LineOwner) -> None:
-        """Talk and read until the connection ends, which it always says by raising."""
-        errors: list[FeedError] = []
-
-        async def until_ended(work: Callable[[], Awaitable[None]], *, ends_all: bool) -> None:
-            try:
-                await work()
-            except FeedError as error:
-                errors.append(error)
-                if ends_all:
-                    tasks.cancel_scope.cancel()
-
-        async def read() -> None:
-            await until_ended(lambda: self._read(connection, owner), ends_all=True)
-
-        async def talk() -> None:  # a failed send leaves frames to be read
-            await until_ended(lambda: self._talk(connection), ends_all=False)
-
-        async def expect() -> None:
-            await until_ended(lambda: self._expect_answers(owner), ends_all=True)
-
+        """Talk and read until the connection ends and all that was read is told."""
         async with anyio.create_task_group() as tasks:
-            for work in (talk, read, expect):
-                tasks.start_soon(work)
-        raise errors[0]
+            tasks.start_soon(self._talk, connection)
+            tasks.start_soon(self._expect_answers, connection, owner)
+            try:
+                await self._read(connection, owner)
+            except FeedError as error:
+                self.give_up(error)
+            tasks.cancel_scope.cancel()
 
     # What we say
 
     async def _talk(self, connection: Connection) -> None:
+        with suppress(FeedError):  # a failed send leaves frames to be read
+            await self._say_all(connection)
+
+    async def _say_all(self, connection: Connection) -> None:
         await self._may_speak.wait()
-        for frame in self.session.opening_frames():
-            await self._send(connection, frame)
+        frames = self.session.opening_frames()
+        for left, frame in zip(reversed(range(len(frames))), frames, strict=True):
+            await connection.send(frame)
+            if not left:
+                self._said.set()  # what answers the last one may be read while we pause
+            await self._pause()
         self._said.set()
         said_ns: int = self._clock.now().mono
         while True:
@@ -182,6 +183,9 @@ class Line:
 
     async def _send(self, connection: Connection, text: str) -> None:
         await connection.send(text)
+        await self._pause()
+
+    async def _pause(self) -> None:
         await anyio.sleep(self.session.send_interval_ms / 1_000)
 
     def _until_ping(self, said_ns: int) -> float:
@@ -193,19 +197,21 @@ class Line:
             said_ns = max(said_ns, self.heard_at.mono)
         return (said_ns + wanted.every_ms * NS_PER_MS - self._clock.now().mono) / 1e9
 
-    async def _expect_answers(self, owner: LineOwner) -> None:
+    async def _expect_answers(self, connection: Connection, owner: LineOwner) -> None:
         await self._said.wait()
         await anyio.sleep(_ANSWER_WITHIN_S)
         if self.session.unacknowledged():
             await owner.on_unanswered(self)
+            await self._end_if_given_up(connection)
 
     # What we hear
 
     async def _read(self, connection: Connection, owner: LineOwner) -> None:
         while True:
             frames = await self._receive(connection)
-            self.heard_at = frames[-1].at
             await owner.on_frames(self, frames)
+            self.heard_at = frames[-1].at
+            await self._end_if_given_up(connection)
             if not self.ready.is_set() and self._said.is_set():
                 await self._note_answers(owner)
             await checkpoint()  # frames that wait already are given out without a pause
@@ -218,7 +224,14 @@ class Line:
         with anyio.move_on_after(silence_ms / 1_000):
             return await connection.receive()
         detail = f"nothing came for {silence_ms / 1_000:g} s: the connection is dead"
-        raise ConnectionRefused(self.feed, detail)
+        self.give_up(ConnectionRefused(self.feed, detail))
+        await self._end_if_given_up(connection)
+        return await connection.receive()
+
+    async def _end_if_given_up(self, connection: Connection) -> None:
+        """What is read until the end, on a connection that is not dead after all, is received."""
+        if self.error is not None:
+            await connection.close()
 
     async def _note_answers(self, owner: LineOwner) -> None:
         if not self.session.unacknowledged():

@@ -48,7 +48,8 @@ class PastBars:
         self._clock = clock
         self._settle_ms = settle_ms
         self._known: dict[SourceId, WallMs | None] = {}
-        self._is_filled = True
+        self.is_filled = True
+        """Whether nothing is missed, or all of it was asked for."""
         self._log = log.bind(feed=feed)
 
     def note_outage(self) -> None:
@@ -57,11 +58,11 @@ class PastBars:
         snapshot of the last few is newer than what is missed and must not hide it. Nor must what
         came between two outages, where the first one was not made up for yet.
         """
-        unfilled = {} if self._is_filled else self._known
+        unfilled = {} if self.is_filled else self._known
         self._known = {
             source: unfilled.get(source) or each.newest for source, each in self._producers.items()
         }
-        self._is_filled = False
+        self.is_filled = False
 
     async def last(self, bars: int) -> Sequence[Bar | Rejection]:
         """The last ``bars`` of the shortest source, and of each longer one those of the same time
@@ -110,7 +111,7 @@ class PastBars:
             if not (spans := self._spans(self._known)):
                 break
             await self._backfill.fetch(spans, keep)
-        self._is_filled = True
+        self.is_filled = True
 
     def note(self, items: Sequence[Bar | Rejection]) -> None:
         """``items`` are handed on: they need not be asked for again."""

@@ -8,6 +8,7 @@ import structlog
 
 from barsync_async.messages import Bar
 from barsync_async.ports import Arrival, Clock, ConnectionChange, TimerHandle
+from barsync_async.shell.clock_watch import ClockWatch
 from barsync_async.shell.derived import Derived
 from barsync_async.shell.final_bars import FinalBars
 from barsync_async.shell.intake import Inbox, Intake
@@ -73,42 +74,68 @@ class Producer:
         return bool(self._final_bars or self._derived)
 
     async def offer(self, arrivals: Sequence[Arrival]) -> None:
-        """Hand ``arrivals`` over; waits only where the queue is full."""
+        """Hand ``arrivals`` over; waits only where the queue is full. Cancelled, what was not
+        handed over by then is lost, and no more under way.
+        """
         for arrival in arrivals:
             self._intake.enter(arrival.at)
-        await self.queue.put(arrivals)
+        left = arrivals
+        try:
+            while left := left[self.queue.put_some(left) :]:
+                await self.queue.room()
+        finally:
+            for arrival in left:
+                self._intake.leave(arrival.at)
 
     async def run(self) -> None:
         """Work until the queue is closed and empty."""
-        while not self.queue.finished:
-            await self.queue.wait()
-            arrivals = self.queue.take()
-            if self.wants_changes:
-                await self._decide(arrivals)
-            else:
-                await self._hand_on(arrivals)
-            for arrival in arrivals:
-                self._intake.leave(arrival.at)
-        self._set_timer(None)
+        self._watch = ClockWatch(self._clock)
+        try:
+            while not self.queue.finished:
+                await self.queue.wait()
+                arrivals = self.queue.take()
+                await (self._decide(arrivals) if self.wants_changes else self._hand_on(arrivals))
+                for arrival in arrivals:
+                    self._intake.leave(arrival.at)
+        finally:
+            self._set_timer(None)
         self.done.set()
 
     async def _decide(self, arrivals: Sequence[Arrival]) -> None:
         """Hand on what ``arrivals``, or the clock, make final, and what is made of that."""
-        final = self._final_bars
+        now, final = self._clock.now(), self._final_bars
+        if self._watch.look(now) is not None:
+            for derived, _ in self._derived:
+                derived.on_clock_step(now)
         await self._derive(arrivals if final is None else final.decided(arrivals))
-        now = self._clock.now()
-        if final is not None:
-            await self._derive(final.on_clock(now))
-        for derived, producer in self._derived:
-            await producer.offer(derived.on_clock(now))
+        if not len(self.queue):  # the clock does not decide over what was read and waits here
+            await self._ask_clock()
         due = [None if final is None else final.due_at()]
         due += [derived.due_at() for derived, _ in self._derived]
         self._set_timer(min((when for when in due if when is not None), default=None))
 
+    async def _ask_clock(self) -> None:
+        """All is decided in one moment, before any of it is handed on: a part that is held back
+        because its connection is silent must not look like one that never was.
+        """
+        now = self._clock.now()
+        final = [] if self._final_bars is None else self._final_bars.on_clock(now)
+        made = [
+            (producer, [*derived.on_arrivals(final, now), *derived.on_clock(now)])
+            for derived, producer in self._derived
+        ]
+        await self._hand_on(final)
+        for producer, bars in made:
+            await producer.offer(bars)
+
     async def _derive(self, arrivals: Sequence[Arrival]) -> None:
+        now = self._clock.now()
+        made = [
+            (producer, derived.on_arrivals(arrivals, now)) for derived, producer in self._derived
+        ]
         await self._hand_on([each for each in arrivals if not _is_change(each)])
-        for derived, producer in self._derived:
-            await producer.offer(derived.on_arrivals(arrivals))
+        for target, bars in made:
+            await target.offer(bars)
 
     def _set_timer(self, due_at: WallMs | None) -> None:
         if self._timer is not None:
