@@ -170,6 +170,7 @@ class Evening(NamedTuple):
 
 
 AT_ONCE = 5
+SETTLING_MS = 15 * 60_000
 
 
 async def lived(venue: str, folder: Path, places: asyncio.Semaphore) -> Evening:
@@ -201,16 +202,17 @@ def evenings(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Evening]:
     return dict(zip(VENUES, asyncio.run(all_of_them()), strict=True))
 
 
-def judged(venue: str, evening: Evening, first_bar: int) -> dict[Key, list[Line]]:
-    """The bars that the daemon must have: those from its first on for which there was time, and
-    that were told while it listened, where the venue has no history.
+def judged(venue: str, evening: Evening, first_bars: Mapping[str, int]) -> dict[Key, list[Line]]:
+    """The bars that the daemon must have: of each source those behind the first ones, which may be
+    revisions of what went out before anything was subscribed, for which there was time, and, where
+    the venue has no history, that were told while the daemon listened.
     """
     first_ns = min(line["sent_at_ns"] for lines in evening.sold.values() for line in lines)
     day_s = SECONDS.get(venue, 11) - MADE_UP_IN_S.get(venue, 4)
     return {
         key: lines
         for key, lines in evening.sold.items()
-        if key[1] > first_bar
+        if key[1] > first_bars[key[0]] + SETTLING_MS
         and lines[-1]["sent_at_ns"] < first_ns + day_s * 10**9
         and not (venue in NO_HISTORY and any(line.get("unheard") for line in lines))
     }
@@ -220,7 +222,8 @@ def judged(venue: str, evening: Evening, first_bar: int) -> dict[Key, list[Line]
 def test_on_a_bad_day_nothing_is_lost(venue: str, evenings: Mapping[str, Evening]) -> None:
     evening = evenings[venue]
     received = bought(evening.events)
-    wanted = judged(venue, evening, min(timestamp for _, timestamp in received))
+    first_bars = dict(sorted(received, reverse=True))
+    wanted = judged(venue, evening, first_bars)
     assert len(wanted) > 20
     assert any(line.get("unheard") for lines in evening.sold.values() for line in lines)
     assert {key: lines[-1] for key, lines in wanted.items() if key not in received} == {}

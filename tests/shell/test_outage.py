@@ -171,3 +171,18 @@ async def test_what_the_history_shows_late_is_asked_for_again() -> None:
         for source in (ONE, OTHER):
             came = [timestamp for _, timestamp in bars(bench.take(source))]
             assert sorted(set(came))[:7] == [each * 60_000 for each in range(4, 11)]
+
+
+async def test_what_the_history_gave_to_a_line_that_was_cut_is_asked_for_again() -> None:
+    async with running([ONE, OTHER], start=False) as bench:
+        kraken(bench)
+        await first_line(bench)
+        await asyncio.sleep(5 * MINUTE_S)
+        line = await until_connected(bench)
+        await asyncio.sleep(0.5)  # one of the two has been answered, and is not handed on yet
+        line.end()
+        await until_connected(bench)
+        await asyncio.sleep(3.5)
+        for source in (ONE, OTHER):
+            came = {timestamp // 60_000 for _, timestamp in bars(bench.take(source))}
+            assert came >= set(range(6, 11))

@@ -44,5 +44,6 @@ async def _make_up(past: PastBars, intake: Intake, hand_on: HandOn) -> None:
     impatient_at = anyio.current_time() + _SILENT_S
     for of_one in in_order(await past.missed(_ASK_S)):
         await hand_on(of_one)
+        past.note(of_one)
         with anyio.CancelScope(deadline=impatient_at):
             await intake.empty()

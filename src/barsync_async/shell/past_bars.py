@@ -83,12 +83,12 @@ class PastBars:
     async def missed(self, within_s: float) -> Sequence[Bar | Rejection]:
         """What is newer than each source's newest bar at :meth:`note_outage`, at most a thousand
         bars of each, and the last ones before, which may have been revised; what does not come in
-        time is left to :meth:`hand_on_missed`. Safe to cancel.
+        time is left to :meth:`hand_on_missed`. Say :meth:`note` once they are handed on. Safe to
+        cancel.
         """
         found: list[Bar | Rejection] = []
 
         async def keep(items: Sequence[Bar | Rejection]) -> None:
-            self._note(items)
             found.extend(items)
 
         with anyio.move_on_after(within_s):
@@ -101,8 +101,8 @@ class PastBars:
         """
 
         async def keep(items: Sequence[Bar | Rejection]) -> None:
-            self._note(items)
             await hand_on(items)
+            self.note(items)
 
         for look in range(_LOOKS):
             if look:
@@ -112,8 +112,8 @@ class PastBars:
             await self._backfill.fetch(spans, keep)
         self.is_filled = True
 
-    def _note(self, items: Sequence[Bar | Rejection]) -> None:
-        """The venue has shown ``items``: they need not be asked for again."""
+    def note(self, items: Sequence[Bar | Rejection]) -> None:
+        """``items`` are handed on: they need not be asked for again."""
         for item in items:
             if isinstance(item, Bar):
                 known = self._known.get(item.source)
