@@ -12,6 +12,7 @@ from tests.shell.test_outage import MINUTE_S, ONE, OTHER, History, answers, krak
 
 from barsync_async.messages import Bar
 from barsync_async.ports import Arrival, CaughtUp, ConnectionChange
+from barsync_async.units import Instant
 
 HEARTBEAT = '{"channel":"heartbeat"}'
 
@@ -140,6 +141,26 @@ async def test_a_line_replaced_while_it_catches_up_leaves_that_to_the_next() -> 
         await beat(bench, 10)
         assert changes(bench.take("events")) == ["up, catching up", "caught up"]
         assert (ONE, 5 * MINUTE_S * 1_000) in bars(bench.take(ONE))
+
+
+async def test_a_line_that_is_ready_while_the_others_end_is_told_vouches_for_silence() -> None:
+    async with running([ONE, OTHER], start=False) as bench:
+        await connected(bench)
+        old, new = await replaced(bench)
+        changed: list[bool] = []
+        tell = bench.feed._tell_sources
+
+        async def note(change: ConnectionChange, at: Instant) -> None:
+            changed.append(change.up)
+            await asyncio.sleep(0 if change.up else 2)  # held up
+            await tell(change, at)
+
+        bench.feed._tell_sources = note  # type: ignore[method-assign]
+        old.end()
+        await asyncio.sleep(1)
+        answers(new, range(5, 5))
+        await beat(bench, 2)
+        assert changed == [False, True]
 
 
 async def test_that_it_has_caught_up_is_told_after_what_it_caught_up_with() -> None:

@@ -262,7 +262,7 @@ class Feed:
 
     async def on_ready(self, line: Line) -> None:
         """Every subscription is answered: from now on, what does not come did not happen."""
-        if not any(each.ready.is_set() for each in self._lines if each is not line):
+        if not any(each.ready.is_set() for each in self._others_up(line)):
             await self._tell_sources(ConnectionChange(up=True), self._clock.now())
 
     async def on_frames(self, line: Line, frames: Sequence[Frame]) -> None:
@@ -270,7 +270,7 @@ class Feed:
         sorted_out: dict[Producer, list[Arrival]] = {}
         receive = line.session.receive
         later = self._lines[self._lines.index(line) + 1 :]
-        is_replaced = any(each.ready.is_set() for each in later)
+        is_replaced = any(each.is_up and each.ready.is_set() for each in later)
         for frame in frames:
             for item in receive(frame.data):
                 if not (is_replaced and type(item) is Running):  # the later line's are newer
