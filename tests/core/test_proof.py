@@ -91,3 +91,68 @@ def test_a_source_is_shared_where_several_feeds_carry_it() -> None:
     assert (told.is_shared(0), told.is_shared(1)) == (True, False)
     assert not proof("x").is_shared(0)
     assert (told.carriers(0), told.carriers(1)) == (("x", "y"), ())
+
+
+# A feed that asks the venue for what it missed
+
+
+@pytest.mark.parametrize("unordered", [frozenset(), frozenset({"x"})])
+def test_a_feed_that_catches_up_proves_nothing_whatever_it_delivers(
+    unordered: frozenset[str],
+) -> None:
+    told = proof("x", unordered=unordered)
+    told.catch_up("x")
+    told.delivered(0, "x", 7)
+    assert told.known(0) == NOTHING
+    assert told.caught_up("x") == [0]
+    assert told.known(0) == (NOTHING if unordered else 7)
+    told.delivered(0, "x", 9)
+    assert told.known(0) == (NOTHING if unordered else 9)
+
+
+def test_that_a_feed_has_caught_up_which_did_not_have_to_says_nothing() -> None:
+    told = proof("x")
+    told.delivered(0, "x", 7)
+    assert told.caught_up("x") == ()
+    assert told.caught_up("nobody") == ()
+    assert told.known(0) == 7
+
+
+def test_a_new_connection_need_not_catch_up_because_the_one_before_did_not_get_to_it() -> None:
+    told = proof("x")
+    told.catch_up("x")
+    told.delivered(0, "x", 7)
+    told.reset("x")
+    assert told.known(0) == NOTHING
+    assert told.caught_up("x") == ()
+    told.delivered(0, "x", 8)
+    assert told.known(0) == 8
+
+
+def test_to_be_told_twice_to_catch_up_is_to_be_told_once() -> None:
+    told = proof("x")
+    for _ in range(2):
+        told.reset("x")
+        told.catch_up("x")
+    told.delivered(0, "x", 7)
+    assert told.caught_up("x") == [0]
+    assert told.known(0) == 7
+
+
+def test_of_two_feeds_each_has_to_catch_up_and_the_other_one_keeps_what_it_delivered() -> None:
+    told = proof("x", "y")
+    told.delivered(0, "y", 9)
+    for feed in ("x", "y"):
+        told.catch_up(feed)
+    told.delivered(0, "x", 8)
+    told.caught_up("x")
+    assert told.known(0) == NOTHING
+    told.caught_up("y")
+    assert told.known(0) == 8
+
+
+def test_who_catches_up_is_no_affair_of_the_sources_that_others_carry() -> None:
+    told = proof("x")
+    told.catch_up("x")
+    told.delivered(1, None, 5)
+    assert told.known(1) == 5

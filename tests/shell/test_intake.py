@@ -138,3 +138,39 @@ async def test_out_of_patience_it_waits_only_for_what_had_been_read_by_then() ->
     assert len(inbox) == 20
     assert intake.under_way == 20
     await carrier
+
+
+async def test_so_much_is_put_in_as_there_is_room_for() -> None:
+    inbox: Inbox[int] = Inbox(3)
+    assert [inbox.put_some(range(2)), inbox.put_some(range(2)), inbox.put_some(range(2))] == [
+        2,
+        1,
+        0,
+    ]
+    assert inbox.take() == [0, 1, 0]
+    assert inbox.put_some(()) == 0
+
+
+async def test_to_put_in_nothing_wakes_nobody() -> None:
+    inbox: Inbox[int] = Inbox(3)
+    waiting = asyncio.ensure_future(inbox.wait())
+    await inbox.put(())
+    await asyncio.sleep(1)
+    assert not waiting.done()
+    waiting.cancel()
+
+
+async def test_empty_is_when_the_last_one_has_arrived() -> None:
+    intake = Intake()
+    await intake.empty()
+    at = CLOCK.now()
+    intake.read(at)
+    intake.enter(at)
+    waiting = [asyncio.ensure_future(intake.empty()) for _ in range(3)]
+    await asyncio.sleep(1)
+    waiting.pop().cancel()
+    intake.leave(at)
+    await asyncio.sleep(1)
+    assert not any(each.done() for each in waiting)
+    intake.leave(at)
+    await asyncio.wait_for(asyncio.gather(*waiting), 1)
