@@ -11,6 +11,7 @@ from barsync_async.ports import Clock
 from barsync_async.shell.backfill import Backfill, HandOn
 from barsync_async.shell.producer import Producer
 from barsync_async.units import TIMEFRAMES, SourceId, WallMs, split_source
+from barsync_async.venues.fields import end_of, oldest_first
 from barsync_async.venues.history.exchange import Span
 from barsync_async.venues.outcomes import Rejection
 
@@ -157,10 +158,5 @@ def in_order(items: Iterable[Bar | Rejection]) -> Iterator[Sequence[Bar | Reject
     """One timestamp after the other: its set is whole before a later one opens, however few a
     synchronizer keeps open.
     """
-    for _, of_one in groupby(sorted(items, key=timestamp_of), key=timestamp_of):
+    for _, of_one in groupby(oldest_first(items), key=end_of):
         yield list(of_one)
-
-
-def timestamp_of(item: Bar | Rejection) -> int:
-    """What is no bar comes first."""
-    return item.timestamp if isinstance(item, Bar) else 0

@@ -9,7 +9,7 @@ import structlog
 from barsync_async.messages import Bar
 from barsync_async.shell.feed import Feed
 from barsync_async.shell.intake import Intake
-from barsync_async.shell.past_bars import timestamp_of
+from barsync_async.venues.fields import end_of
 from barsync_async.venues.outcomes import Rejection
 
 _Item = tuple[Feed, Bar | Rejection]
@@ -48,4 +48,4 @@ def _in_order(past: Mapping[Feed, Sequence[Bar | Rejection]]) -> Iterable[Iterab
 
 
 def _timestamp(feed_and_item: _Item) -> int:
-    return timestamp_of(feed_and_item[1])
+    return end_of(feed_and_item[1])

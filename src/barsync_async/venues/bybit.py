@@ -27,7 +27,13 @@ from barsync_async.venues.bybit_market import (
     topic,
 )
 from barsync_async.venues.facts import VenueFacts
-from barsync_async.venues.fields import MAX_FRAME_BYTES, Timestamp, oversized, rejection
+from barsync_async.venues.fields import (
+    MAX_FRAME_BYTES,
+    Timestamp,
+    oldest_first,
+    oversized,
+    rejection,
+)
 from barsync_async.venues.history.bybit import BybitHistory
 from barsync_async.venues.keep_alive import KeepAlive
 from barsync_async.venues.options import VenueOptions
@@ -242,7 +248,7 @@ class BybitSession:
             return malformed
         found = (self._sifted(name, bytes(row)) for row in rows)
         items: list[Bar | Rejection] = [item for item in found if item is not None]
-        return _in_order(items) if rows else malformed
+        return oldest_first(items) if rows else malformed
 
     def _sifted(self, name: str, text: bytes) -> Bar | Rejection | None:
         try:
@@ -314,7 +320,3 @@ def _route(source: SourceId) -> tuple[str, str, int, int]:
     symbol, name = split_source(source)
     timeframe = TIMEFRAMES[name]
     return symbol, name, timeframe.length_ms, timeframe.anchor_ms
-
-
-def _in_order(items: list[Bar | Rejection]) -> Sequence[Received]:
-    return sorted(items, key=lambda item: item.timestamp if isinstance(item, Bar) else 0)

@@ -22,7 +22,7 @@ from barsync_async.messages import Bar, excerpt, flaw
 from barsync_async.units import MAX_WALL_MS, TIMEFRAMES, SourceId, WallMs, split_source
 from barsync_async.venues.coinbase_product import product_id, usd_twin
 from barsync_async.venues.facts import VenueFacts
-from barsync_async.venues.fields import Name, oversized, rejection
+from barsync_async.venues.fields import Name, oldest_first, oversized, rejection
 from barsync_async.venues.history.coinbase import CoinbaseHistory
 from barsync_async.venues.options import VenueOptions
 from barsync_async.venues.outcomes import (
@@ -217,7 +217,7 @@ class CoinbaseSession:
         raws = [raw for event in events for raw in event.candles or ()]
         if not 1 < len(raws) <= _MOST_SIFTED:
             return (malformed,)
-        return sorted(map(self._sifted_bar, raws), key=_place)
+        return oldest_first(map(self._sifted_bar, raws))
 
     def _sifted_bar(self, raw: msgspec.Raw) -> Running | Rejection:
         text = bytes(raw)
@@ -313,10 +313,6 @@ def _symbols(sources: Sequence[SourceId]) -> Mapping[str, str]:
     """From a product, or the one that the venue answers with in its place, to our symbol."""
     symbols = {_product(source): split_source(source)[0] for source in sources}
     return {usd_twin(product): symbol for product, symbol in symbols.items()} | symbols
-
-
-def _place(item: Running | Rejection) -> int:
-    return item.bar.timestamp if isinstance(item, Running) else 0
 
 
 def _subscribe(products: Iterable[str]) -> str:

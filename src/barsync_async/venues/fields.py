@@ -1,13 +1,14 @@
 """What venues' messages have in common: names, moments, a bar from its six numbers."""
 
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 import msgspec
 
 from barsync_async.messages import EXCERPT_BYTES, Bar, excerpt, flaw
 from barsync_async.units import MAX_WALL_MS, WallMs
-from barsync_async.venues.outcomes import Rejection
+from barsync_async.venues.outcomes import Rejection, Running
 
 MAX_FRAME_BYTES = 65_536
 """A longer frame is refused unread, unless the venue is known to send such."""
@@ -16,6 +17,8 @@ Timestamp = Annotated[int, msgspec.Meta(ge=0, le=MAX_WALL_MS)]
 """Integer milliseconds since the epoch."""
 
 Name = Annotated[str, msgspec.Meta(max_length=64)]
+
+Item = TypeVar("Item", bound=Bar | Running | Rejection)
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
@@ -43,6 +46,18 @@ def rfc3339_ms(text: str) -> WallMs:
 def compact_symbol(symbol: str) -> str:
     """``BTC/USDT``, ``BTC-USDT`` and ``btcusdt`` -> ``BTCUSDT``."""
     return symbol.replace("/", "").replace("-", "").upper()
+
+
+def oldest_first(items: Iterable[Item]) -> list[Item]:
+    """Bars and states of bars by their ends; what is neither comes first."""
+    return sorted(items, key=end_of)
+
+
+def end_of(item: Bar | Running | Rejection) -> int:
+    """The timestamp of a bar or of the bar that runs, 0 of what is neither."""
+    if isinstance(item, Running):
+        return item.bar.timestamp
+    return item.timestamp if isinstance(item, Bar) else 0
 
 
 def checked(bar: Bar, frame: str | bytes) -> Bar | Rejection:

@@ -20,7 +20,7 @@ import msgspec
 from barsync_async.messages import Bar, excerpt, flaw
 from barsync_async.units import MAX_WALL_MS, TIMEFRAMES, SourceId, WallMs, split_source
 from barsync_async.venues.facts import VenueFacts
-from barsync_async.venues.fields import Name, oversized, rejection, rfc3339_ms
+from barsync_async.venues.fields import Name, oldest_first, oversized, rejection, rfc3339_ms
 from barsync_async.venues.history.kraken import KrakenHistory
 from barsync_async.venues.keep_alive import KeepAlive
 from barsync_async.venues.options import VenueOptions
@@ -182,7 +182,8 @@ class KrakenSession:
             rows = message.data
             if len(rows) == 1:
                 return (self._bar(rows[0], frame),)
-            return _in_order([self._bar(row, frame) for row in rows])
+            # So they come, by the documentation; no bar hangs on that.
+            return oldest_first([self._bar(row, frame) for row in rows])
         return self._answer(message, frame)
 
     # Bars
@@ -214,7 +215,7 @@ class KrakenSession:
             return (malformed,)
         if not 1 < len(rows) <= _MOST_SIFTED:
             return (malformed,)
-        return _in_order([self._sifted_bar(bytes(row)) for row in rows])
+        return oldest_first([self._sifted_bar(bytes(row)) for row in rows])
 
     def _sifted_bar(self, text: bytes) -> Running | Rejection:
         try:
@@ -263,15 +264,6 @@ class KrakenSession:
             asked = request is None or (interval == request[0] and symbol in request[1])
             if asked and message.symbol in (None, symbol):
                 yield symbol, interval
-
-
-def _in_order(items: list[Running | Rejection]) -> Sequence[Running | Rejection]:
-    """A snapshot's rows come oldest first, by the documentation; no bar hangs on that."""
-    return sorted(items, key=_place)
-
-
-def _place(item: Running | Rejection) -> int:
-    return item.bar.timestamp if isinstance(item, Running) else 0
 
 
 def _venue_symbol(symbol: str) -> str:

@@ -19,7 +19,13 @@ import msgspec
 from barsync_async.messages import Bar, excerpt, flaw
 from barsync_async.units import TIMEFRAMES, SourceId, WallMs, split_source
 from barsync_async.venues.facts import VenueFacts
-from barsync_async.venues.fields import MAX_FRAME_BYTES, Timestamp, oversized, rejection
+from barsync_async.venues.fields import (
+    MAX_FRAME_BYTES,
+    Timestamp,
+    oldest_first,
+    oversized,
+    rejection,
+)
 from barsync_async.venues.history.okx import OkxHistory
 from barsync_async.venues.keep_alive import KeepAlive
 from barsync_async.venues.okx_market import BARS, address, channel, instrument
@@ -247,7 +253,7 @@ class OkxSession:
             return malformed
         found = (self._sifted(arg, bytes(row)) for row in rows)
         items: list[Bar | Rejection] = [item for item in found if item is not None]
-        return _in_order(items) if rows else malformed
+        return oldest_first(items) if rows else malformed
 
     def _sifted(self, arg: _Arg, text: bytes) -> Bar | Rejection | None:
         try:
@@ -314,7 +320,3 @@ def _subscribe(number: str, streams: Sequence[Stream]) -> str:
         {"channel": name, "instId": inst_id} for name, inst_id in streams
     ]
     return msgspec.json.encode({"id": number, "op": "subscribe", "args": args}).decode()
-
-
-def _in_order(items: list[Bar | Rejection]) -> Sequence[Received]:
-    return sorted(items, key=lambda item: item.timestamp if isinstance(item, Bar) else 0)

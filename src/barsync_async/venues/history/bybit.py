@@ -13,7 +13,7 @@ import msgspec
 from barsync_async.messages import Bar, excerpt
 from barsync_async.units import TIMEFRAMES, split_source
 from barsync_async.venues.bybit_market import INTERVALS, category, wire_symbol
-from barsync_async.venues.fields import Timestamp, rejection
+from barsync_async.venues.fields import Timestamp, oldest_first, rejection
 from barsync_async.venues.history.exchange import (
     HistoryAnswer,
     HistoryDelay,
@@ -133,7 +133,7 @@ def _refusal(body: _Body) -> HistoryAnswer:
 
 def _items(rows: list[msgspec.Raw], span: Span) -> tuple[Bar | Rejection, ...]:
     items = [item for row in rows if (item := _item(row, span)) is not None]
-    return tuple(sorted(items, key=_place))
+    return tuple(oldest_first(items))
 
 
 def _item(raw: msgspec.Raw, span: Span) -> Bar | Rejection | None:
@@ -143,7 +143,3 @@ def _item(raw: msgspec.Raw, span: Span) -> Bar | Rejection | None:
     except _FAULTS as error:
         return rejection("malformed", str(error), bytes(raw))
     return bar_within(span, row.opens, (row.open, row.high, row.low, row.close, row.volume))
-
-
-def _place(item: Bar | Rejection) -> int:
-    return item.timestamp if isinstance(item, Bar) else 0

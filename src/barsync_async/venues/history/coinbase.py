@@ -11,7 +11,7 @@ import msgspec
 from barsync_async.messages import Bar
 from barsync_async.units import TIMEFRAMES, WallMs, split_source
 from barsync_async.venues.coinbase_product import product_id, usd_twin
-from barsync_async.venues.fields import checked, rejection
+from barsync_async.venues.fields import checked, oldest_first, rejection
 from barsync_async.venues.history.exchange import (
     HistoryAnswer,
     HistoryPage,
@@ -99,7 +99,7 @@ def _following(request: HistoryRequest) -> HistoryRequest | None:
 
 def _items(rows: list[msgspec.Raw], span: Span) -> tuple[Bar | Rejection, ...]:
     items = [item for row in rows if (item := _item(bytes(row), span)) is not None]
-    return tuple(sorted(items, key=_place))
+    return tuple(oldest_first(items))
 
 
 def _item(row: bytes, span: Span) -> Bar | Rejection | None:
@@ -114,7 +114,3 @@ def _item(row: bytes, span: Span) -> Bar | Rejection | None:
         return None
     prices = (candle.open, candle.high, candle.low, candle.close)
     return checked(Bar(symbol, timeframe, timestamp, *prices, candle.volume), row)
-
-
-def _place(item: Bar | Rejection) -> int:
-    return item.timestamp if isinstance(item, Bar) else 0

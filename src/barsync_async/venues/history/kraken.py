@@ -11,7 +11,7 @@ import msgspec
 
 from barsync_async.messages import Bar, excerpt
 from barsync_async.units import TIMEFRAMES, WallMs, split_source
-from barsync_async.venues.fields import checked, rejection
+from barsync_async.venues.fields import checked, oldest_first, rejection
 from barsync_async.venues.history.exchange import (
     HistoryAnswer,
     HistoryPage,
@@ -110,7 +110,7 @@ def _only_rows(body: _Body) -> list[msgspec.Raw]:
 
 def _items(rows: list[msgspec.Raw], span: Span) -> tuple[Bar | Rejection, ...]:
     items = [item for row in rows if (item := _item(bytes(row), span)) is not None]
-    return tuple(sorted(items, key=_place))
+    return tuple(oldest_first(items))
 
 
 def _item(text: bytes, span: Span) -> Bar | Rejection | None:
@@ -125,7 +125,3 @@ def _item(text: bytes, span: Span) -> Bar | Rejection | None:
         return None
     prices = (row.open, row.high, row.low, row.close)
     return checked(Bar(symbol, timeframe, timestamp, *prices, row.volume), text)
-
-
-def _place(item: Bar | Rejection) -> int:
-    return item.timestamp if isinstance(item, Bar) else 0

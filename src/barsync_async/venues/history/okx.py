@@ -17,7 +17,7 @@ import msgspec
 
 from barsync_async.messages import Bar, excerpt
 from barsync_async.units import TIMEFRAMES, split_source
-from barsync_async.venues.fields import Timestamp, rejection
+from barsync_async.venues.fields import Timestamp, oldest_first, rejection
 from barsync_async.venues.history.exchange import (
     HistoryAnswer,
     HistoryPage,
@@ -156,7 +156,7 @@ def _decoded(raw: msgspec.Raw) -> _Row | Rejection:
 
 def _items(rows: Sequence[_Row | Rejection], span: Span) -> tuple[Bar | Rejection, ...]:
     items = [item for row in rows if (item := _item(row, span)) is not None]
-    return tuple(sorted(items, key=_place))
+    return tuple(oldest_first(items))
 
 
 def _item(row: _Row | Rejection, span: Span) -> Bar | Rejection | None:
@@ -166,7 +166,3 @@ def _item(row: _Row | Rejection, span: Span) -> Bar | Rejection | None:
     if row.confirm != _CLOSED:
         return None
     return bar_within(span, row.opens, (row.open, row.high, row.low, row.close, row.volume))
-
-
-def _place(item: Bar | Rejection) -> int:
-    return item.timestamp if isinstance(item, Bar) else 0
