@@ -18,6 +18,7 @@ from barsync_async.units import TIMEFRAMES, TRADES, SourceId, WallMs, split_sour
 from barsync_async.venues.facts import VenueFacts
 from barsync_async.venues.fields import (
     MAX_FRAME_BYTES,
+    NO_JSON,
     Name,
     Timestamp,
     compact_symbol,
@@ -111,7 +112,6 @@ _look = msgspec.json.Decoder(_Envelope)
 _whole = msgspec.json.Decoder(_Whole, strict=False)  # prices are strings
 _trade = msgspec.json.Decoder(_Trade, strict=False)
 _combined_trade = msgspec.json.Decoder(_WholeTrade, strict=False)
-_NO_MESSAGE = (msgspec.DecodeError, RecursionError, UnicodeError)
 
 
 class BinanceMarket(msgspec.Struct, frozen=True, kw_only=True):
@@ -242,7 +242,7 @@ class BinanceSession:
             if flag.x:
                 _whole.decode(frame)  # tells what is wrong with it
                 return (rejection("malformed", "two klines", frame),)
-        except _NO_MESSAGE as error:
+        except NO_JSON as error:
             return (rejection("malformed", str(error), frame),)
         return ()
 

@@ -29,6 +29,7 @@ from barsync_async.venues.bybit_market import (
 from barsync_async.venues.facts import VenueFacts
 from barsync_async.venues.fields import (
     MAX_FRAME_BYTES,
+    NO_JSON,
     Timestamp,
     oldest_first,
     oversized,
@@ -53,7 +54,6 @@ _LONGEST_TEXT = 2_048
 _PASSING = re.compile(
     r"too many|frequent|rate limit|internal|unavailable|busy|time ?out", re.IGNORECASE
 )
-_FAULTS = (msgspec.DecodeError, RecursionError, UnicodeError)
 
 
 class _Kline(msgspec.Struct, gc=False):
@@ -195,7 +195,7 @@ class BybitSession:
                 event = _final.decode(frame)
                 if event.data[0].confirm is True:
                     return (self._bar(event.topic, event.data[0], frame),)
-        except _FAULTS:
+        except NO_JSON:
             pass
         return self._unusual(frame)
 
@@ -203,7 +203,7 @@ class BybitSession:
         """Not one kline of ours that is as it should be."""
         try:
             seen = _look.decode(frame)
-        except _FAULTS as error:
+        except NO_JSON as error:
             return self._sift(frame, error)
         if seen.topic is None:
             return self._answer(seen, frame)
@@ -244,7 +244,7 @@ class BybitSession:
             if not name.startswith("kline."):
                 return ()
             rows = _rows.decode(frame).data
-        except _FAULTS:
+        except NO_JSON:
             return malformed
         found = (self._sifted(name, bytes(row)) for row in rows)
         items: list[Bar | Rejection] = [item for item in found if item is not None]
@@ -253,7 +253,7 @@ class BybitSession:
     def _sifted(self, name: str, text: bytes) -> Bar | Rejection | None:
         try:
             kline = _kline.decode(text)
-        except _FAULTS as error:
+        except NO_JSON as error:
             return rejection("malformed", str(error), text)
         if kline.confirm is False:
             return None

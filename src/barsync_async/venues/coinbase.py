@@ -22,7 +22,7 @@ from barsync_async.messages import Bar, excerpt, flaw
 from barsync_async.units import MAX_WALL_MS, TIMEFRAMES, SourceId, WallMs, split_source
 from barsync_async.venues.coinbase_product import product_id, usd_twin
 from barsync_async.venues.facts import VenueFacts
-from barsync_async.venues.fields import Name, oldest_first, oversized, rejection
+from barsync_async.venues.fields import NO_JSON, Name, oldest_first, oversized, rejection
 from barsync_async.venues.history.coinbase import CoinbaseHistory
 from barsync_async.venues.options import VenueOptions
 from barsync_async.venues.outcomes import (
@@ -169,7 +169,7 @@ class CoinbaseSession:
             return (oversized(frame),)
         try:
             message = _message.decode(frame)
-        except (msgspec.DecodeError, RecursionError, UnicodeError) as error:
+        except NO_JSON as error:
             return self._sift(frame, error)
         if message.channel == "candles":
             return self._bars(message, frame)
@@ -212,7 +212,7 @@ class CoinbaseSession:
             if _channel.decode(frame).channel not in ("candles", "subscriptions"):
                 return ()
             events = _sifted.decode(frame).events
-        except (msgspec.DecodeError, RecursionError, UnicodeError):
+        except NO_JSON:
             return (malformed,)
         raws = [raw for event in events for raw in event.candles or ()]
         if not 1 < len(raws) <= _MOST_SIFTED:
@@ -223,7 +223,7 @@ class CoinbaseSession:
         text = bytes(raw)
         try:
             return self._bar(_candle.decode(text), text)
-        except (msgspec.DecodeError, RecursionError, UnicodeError) as error:
+        except NO_JSON as error:
             return rejection("malformed", str(error), text)
 
     # Answers

@@ -20,6 +20,9 @@ Name = Annotated[str, msgspec.Meta(max_length=64)]
 
 Item = TypeVar("Item", bound=Bar | Running | Rejection)
 
+NO_JSON = (msgspec.DecodeError, RecursionError, UnicodeError)
+"""What decoding raises: no JSON, of another form, nested too deep, or of no text."""
+
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
 _LONGEST_MOMENT = 40

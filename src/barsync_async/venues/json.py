@@ -12,7 +12,7 @@ import msgspec
 from barsync_async.messages import Bar, excerpt, flaw
 from barsync_async.units import MAX_WALL_MS, TIMEFRAMES, SourceId, WallMs, split_source
 from barsync_async.venues.facts import VenueFacts
-from barsync_async.venues.fields import MAX_FRAME_BYTES, oversized, rejection
+from barsync_async.venues.fields import MAX_FRAME_BYTES, NO_JSON, oversized, rejection
 from barsync_async.venues.json_answers import AnswerReader, alike, matcher, same
 from barsync_async.venues.json_format import JsonFormat, placeholders
 from barsync_async.venues.json_names import Names, asks
@@ -34,7 +34,7 @@ _MOST_REJECTIONS = 16
 _INT64 = range(-(2**63), 2**63)
 _Five = tuple[float, float, float, float, float]
 _decoder = msgspec.json.Decoder()
-_NO_JSON = (msgspec.DecodeError, RecursionError, UnicodeError, ValueError)
+_NO_MESSAGE = (*NO_JSON, ValueError)
 _NO_BAR = (LookupError, TypeError, ValueError, OverflowError, msgspec.ValidationError)
 
 
@@ -141,7 +141,7 @@ class JsonSession:
             return (oversized(frame),)
         try:
             content = _decoder.decode(frame)
-        except _NO_JSON as error:
+        except _NO_MESSAGE as error:
             return self._no_json(error, frame)
         whole = _Frame(frame)
         if not self._is_array:

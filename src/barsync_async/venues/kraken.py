@@ -20,7 +20,14 @@ import msgspec
 from barsync_async.messages import Bar, excerpt, flaw
 from barsync_async.units import MAX_WALL_MS, TIMEFRAMES, SourceId, WallMs, split_source
 from barsync_async.venues.facts import VenueFacts
-from barsync_async.venues.fields import Name, oldest_first, oversized, rejection, rfc3339_ms
+from barsync_async.venues.fields import (
+    NO_JSON,
+    Name,
+    oldest_first,
+    oversized,
+    rejection,
+    rfc3339_ms,
+)
 from barsync_async.venues.history.kraken import KrakenHistory
 from barsync_async.venues.keep_alive import KeepAlive
 from barsync_async.venues.options import VenueOptions
@@ -176,7 +183,7 @@ class KrakenSession:
             return (oversized(frame),)
         try:
             message = _message.decode(frame)
-        except (msgspec.DecodeError, RecursionError, UnicodeError) as error:
+        except NO_JSON as error:
             return self._sift(frame, error)
         if message.channel == "ohlc" and message.data is not None:
             rows = message.data
@@ -211,7 +218,7 @@ class KrakenSession:
             if _channel.decode(frame).channel != "ohlc":
                 return ()
             rows = _sifted.decode(frame).data
-        except (msgspec.DecodeError, RecursionError, UnicodeError):
+        except NO_JSON:
             return (malformed,)
         if not 1 < len(rows) <= _MOST_SIFTED:
             return (malformed,)
@@ -220,7 +227,7 @@ class KrakenSession:
     def _sifted_bar(self, text: bytes) -> Running | Rejection:
         try:
             return self._bar(_row.decode(text), text)
-        except (msgspec.DecodeError, RecursionError, UnicodeError) as error:
+        except NO_JSON as error:
             return rejection("malformed", str(error), text)
 
     # Answers

@@ -10,7 +10,7 @@ from typing import Any, Generic, TypeVar
 
 import msgspec
 
-from barsync_async.venues.fields import MAX_FRAME_BYTES, oversized, rejection
+from barsync_async.venues.fields import MAX_FRAME_BYTES, NO_JSON, oversized, rejection
 from barsync_async.venues.outcomes import Rejection
 
 M = TypeVar("M")
@@ -21,7 +21,6 @@ MAX_MIXED_BYTES = 1_048_576
 _MOST_MESSAGES = 10_000
 _MOST_COMMAS = 50_000  # where each message is looked at by itself; a bar has about ten
 _MOST_BROKEN = 100
-_FAULTS = (msgspec.DecodeError, RecursionError, UnicodeError)
 
 
 class MixedFrames(Generic[M]):
@@ -56,7 +55,7 @@ class MixedFrames(Generic[M]):
             return self._messages.decode(frame)
         except msgspec.ValidationError as error:
             return self._one_by_one(frame, str(error))
-        except _FAULTS as error:
+        except NO_JSON as error:
             return (rejection("malformed", str(error), frame),)
 
     def _one_by_one(self, frame: str | bytes, fault: str) -> Sequence[M | Rejection]:
@@ -64,7 +63,7 @@ class MixedFrames(Generic[M]):
             return (rejection("malformed", fault, frame),)
         try:
             return list(self._each(self._parts.decode(frame)))
-        except _FAULTS as error:
+        except NO_JSON as error:
             return (rejection("malformed", str(error), frame),)
 
     def _each(self, parts: Sequence[msgspec.Raw]) -> Iterator[M | Rejection]:
@@ -86,7 +85,7 @@ class MixedFrames(Generic[M]):
             if kind is not None and kind not in self._kinds:
                 return None
             return self._message.decode(part)
-        except _FAULTS as error:
+        except NO_JSON as error:
             return rejection("malformed", str(error), bytes(part))
 
 

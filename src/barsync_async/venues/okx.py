@@ -21,6 +21,7 @@ from barsync_async.units import TIMEFRAMES, SourceId, WallMs, split_source
 from barsync_async.venues.facts import VenueFacts
 from barsync_async.venues.fields import (
     MAX_FRAME_BYTES,
+    NO_JSON,
     Timestamp,
     oldest_first,
     oversized,
@@ -50,7 +51,6 @@ _PASSING = frozenset({"60014", "60023", "63999"})
 """Too many requests, or the venue's own trouble."""
 _HOPELESS = frozenset({"60008", "60011", "60028", "64000", "64001"})
 """The URL has no such channels at all."""
-_FAULTS = (msgspec.DecodeError, RecursionError, UnicodeError)
 
 
 class _Arg(msgspec.Struct, gc=False):
@@ -211,7 +211,7 @@ class OkxSession:
                 push = _final.decode(frame)
                 if push.data[0].confirm == _CLOSED:
                     return (self._bar(push.arg, push.data[0], frame),)
-        except _FAULTS:
+        except NO_JSON:
             pass
         return () if frame in _PONG else self._unusual(frame)
 
@@ -219,7 +219,7 @@ class OkxSession:
         """Not one candle that is as it should be."""
         try:
             seen = _look.decode(frame)
-        except _FAULTS as error:
+        except NO_JSON as error:
             return self._sift(frame, error)
         if seen.event is not None or seen.arg is None or not seen.arg.channel:
             return self._answer(seen, frame)
@@ -249,7 +249,7 @@ class OkxSession:
             if arg.channel and not arg.channel.startswith("candle"):
                 return ()
             rows = _rows.decode(frame).data
-        except _FAULTS:
+        except NO_JSON:
             return malformed
         found = (self._sifted(arg, bytes(row)) for row in rows)
         items: list[Bar | Rejection] = [item for item in found if item is not None]
@@ -258,7 +258,7 @@ class OkxSession:
     def _sifted(self, arg: _Arg, text: bytes) -> Bar | Rejection | None:
         try:
             row = _row.decode(text)
-        except _FAULTS as error:
+        except NO_JSON as error:
             return rejection("malformed", str(error), text)
         if row.confirm == _RUNNING:
             return None

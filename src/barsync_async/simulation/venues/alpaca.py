@@ -21,7 +21,7 @@ from barsync_async.simulation.venues.alpaca_bars import (
     bar_fields,
 )
 from barsync_async.simulation.venues.alpaca_rest import AlpacaRest
-from barsync_async.simulation.venues.wire import moment_text
+from barsync_async.simulation.venues.wire import NO_JSON, moment_text
 from barsync_async.units import Instant, SourceId, split_source
 
 AUTHENTICATE_WITHIN_NS = 10_000_000_000
@@ -221,7 +221,7 @@ def _place(path: str) -> str:
 def _request(frame: str | bytes) -> Mapping[str, Any]:
     try:
         request = _decoder.decode(frame)
-    except (msgspec.DecodeError, RecursionError, UnicodeError):
+    except NO_JSON:
         raise _Refused(400) from None
     if not isinstance(request, dict):
         raise _Refused(400)

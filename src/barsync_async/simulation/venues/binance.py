@@ -21,6 +21,7 @@ from barsync_async.simulation.venues.binance_kline import (
     venue_symbol,
 )
 from barsync_async.simulation.venues.binance_rest import BinanceRest, RestRules
+from barsync_async.simulation.venues.wire import NO_JSON
 from barsync_async.units import Instant, SourceId, split_source
 
 MAX_STREAMS = 1_024
@@ -254,7 +255,7 @@ def _parsed(frame: str | bytes) -> Mapping[str, Any]:
         raise _Refused(_INVALID_JSON, "Invalid JSON: expected a text frame")
     try:
         request = _decoder.decode(frame)
-    except (msgspec.DecodeError, RecursionError, UnicodeError) as error:
+    except NO_JSON as error:
         raise _Refused(_INVALID_JSON, f"Invalid JSON: {excerpt(str(error))}") from None
     if not isinstance(request, dict):
         raise _Refused(_INVALID_REQUEST, "Invalid request: expected a JSON object")

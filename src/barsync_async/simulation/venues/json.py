@@ -28,6 +28,7 @@ import msgspec
 
 from barsync_async.messages import Bar, excerpt
 from barsync_async.simulation.roles import Answer, HttpAnswer, Quote, Shelf, Violation
+from barsync_async.simulation.venues.wire import NO_JSON
 from barsync_async.units import TIMEFRAMES, Instant, SourceId, source_id, split_source
 
 MESSAGES_PER_SECOND = 20
@@ -128,7 +129,7 @@ class JsonLine:
         self._cut_ns = now.mono + PATIENCE_NS
         try:
             request = _decoder.decode(frame)
-        except (msgspec.DecodeError, RecursionError, UnicodeError, ValueError):
+        except (*NO_JSON, ValueError):
             request = None
         if not isinstance(request, dict):
             return (_error("no JSON object"),)

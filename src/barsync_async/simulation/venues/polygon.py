@@ -13,6 +13,7 @@ import msgspec
 
 from barsync_async.simulation.roles import Answer, Deal, HttpAnswer, Quote, Shelf, Violation
 from barsync_async.simulation.venues.polygon_rest import KEY, PolygonRest
+from barsync_async.simulation.venues.wire import NO_JSON
 from barsync_async.units import TIMEFRAMES, Instant, SourceId, split_source
 
 AUTHENTICATE_WITHIN_NS = 30_000_000_000
@@ -204,7 +205,7 @@ def _names(params: str) -> Iterator[str]:
 def _request(frame: str | bytes) -> tuple[Any, Any]:
     try:
         request = _decoder.decode(frame)
-    except (msgspec.DecodeError, RecursionError, UnicodeError):
+    except NO_JSON:
         return None, None
     if not isinstance(request, dict):
         return None, None

@@ -12,6 +12,9 @@ from barsync_async.units import MAX_WALL_MS
 
 NS_PER_S = 1_000_000_000
 
+NO_JSON = (msgspec.DecodeError, RecursionError, UnicodeError)
+"""What decoding raises: no JSON, of another form, nested too deep, or of no text."""
+
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _QUOTES = ("USDT", "USDC", "USD", "EUR", "GBP", "BTC", "XBT", "ETH")
 _decoder = msgspec.json.Decoder()
@@ -34,7 +37,7 @@ def parsed_object(frame: str | bytes) -> Mapping[str, Any] | None:
         return None
     try:
         request = _decoder.decode(frame)
-    except (msgspec.DecodeError, RecursionError, UnicodeError):
+    except NO_JSON:
         return None
     return request if isinstance(request, dict) else None
 

@@ -13,7 +13,7 @@ import msgspec
 from barsync_async.messages import Bar, excerpt
 from barsync_async.units import split_source
 from barsync_async.venues.alpaca_market import STOCKS, AlpacaMarket
-from barsync_async.venues.fields import rejection, rfc3339_ms
+from barsync_async.venues.fields import NO_JSON, rejection, rfc3339_ms
 from barsync_async.venues.history.exchange import (
     HistoryAnswer,
     HistoryPage,
@@ -29,7 +29,6 @@ from barsync_async.venues.outcomes import Rejection
 _MOST_ROWS = 5_000  # the venue gives up to 10,000; so a page is read in a few milliseconds
 _MAX_BODY_BYTES = 2_097_152
 _MOST_COMMAS = 100_000
-_FAULTS = (msgspec.DecodeError, RecursionError, UnicodeError)
 _STOCK_FEEDS = frozenset({"iex", "sip", "otc", "boats"})
 _DELAYED = "delayed_sip"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -93,7 +92,7 @@ class AlpacaHistory:
             return failure
         try:
             rows, token = _rows(response.body)
-        except (*_FAULTS, ValueError) as error:
+        except (*NO_JSON, ValueError) as error:
             return disorder(excerpt(f"no page of bars: {error}: {excerpt(response.body)}"))
         items = tuple(_items(rows, request.span))
         return HistoryPage(items, _following(request, token))
@@ -122,7 +121,7 @@ def _rows(body: bytes) -> tuple[list[_Row | Rejection], str | None]:
 def _decoded(part: msgspec.Raw) -> _Row | Rejection:
     try:
         return _row.decode(part)
-    except _FAULTS as error:
+    except NO_JSON as error:
         return rejection("malformed", str(error), bytes(part))
 
 

@@ -12,7 +12,7 @@ import msgspec
 
 from barsync_async.messages import Bar, excerpt, flaw
 from barsync_async.units import TIMEFRAMES, WallMs, split_source
-from barsync_async.venues.fields import Timestamp, compact_symbol, rejection
+from barsync_async.venues.fields import NO_JSON, Timestamp, compact_symbol, rejection
 from barsync_async.venues.history.exchange import (
     HistoryAnswer,
     HistoryDelay,
@@ -63,7 +63,6 @@ _rows = msgspec.json.Decoder(
 _row = msgspec.json.Decoder(_Row, strict=False)
 _raw = msgspec.json.Decoder(Annotated[list[msgspec.Raw], msgspec.Meta(max_length=_MAX_ROWS)])
 _error = msgspec.json.Decoder(_Error)
-_FAULTS = (msgspec.DecodeError, RecursionError, UnicodeError)
 
 
 class BinanceHistory(msgspec.Struct, frozen=True, kw_only=True):
@@ -102,7 +101,7 @@ class BinanceHistory(msgspec.Struct, frozen=True, kw_only=True):
             return HistoryDelay(_MINUTE_MS, f"a page of {len(response.body)} bytes")
         try:
             rows = _decoded(response.body)
-        except _FAULTS as error:
+        except NO_JSON as error:
             detail = f"no page of klines: {error}: {excerpt(response.body)}"
             return HistoryDelay(_MINUTE_MS, excerpt(detail))
         items = [item for row in rows if (item := _item(row, request.span)) is not None]
@@ -135,7 +134,7 @@ def _decoded(body: bytes) -> "list[_Row | Rejection]":
 def _decoded_row(raw: bytes) -> _Row | Rejection:
     try:
         return _row.decode(raw)
-    except _FAULTS as error:
+    except NO_JSON as error:
         return rejection("malformed", str(error), raw)
 
 
@@ -178,7 +177,7 @@ def _failure(response: HistoryResponse) -> HistoryDelay | HistoryRefusal:
 def _told(body: bytes) -> _Error:
     try:
         return _error.decode(body[:_MAX_BODY_BYTES])
-    except _FAULTS:
+    except NO_JSON:
         return _Error(0, excerpt(body))
 
 

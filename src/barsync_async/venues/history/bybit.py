@@ -13,7 +13,7 @@ import msgspec
 from barsync_async.messages import Bar, excerpt
 from barsync_async.units import TIMEFRAMES, split_source
 from barsync_async.venues.bybit_market import INTERVALS, category, wire_symbol
-from barsync_async.venues.fields import Timestamp, oldest_first, rejection
+from barsync_async.venues.fields import NO_JSON, Timestamp, oldest_first, rejection
 from barsync_async.venues.history.exchange import (
     HistoryAnswer,
     HistoryDelay,
@@ -36,8 +36,6 @@ _FORBIDDEN = 403
 _BAN_MS = 600_000
 _PASSING = frozenset({10000, 10006, 10016, 10018, 10019, 10429})
 """Timeouts, too many visits, a service that restarts or is out of order."""
-
-_FAULTS = (msgspec.DecodeError, RecursionError, UnicodeError)
 
 
 class _Row(msgspec.Struct, array_like=True):
@@ -95,7 +93,7 @@ class BybitHistory:
             if body.code:
                 return _refusal(body)
             result = _result.decode(body.result) or _Result()
-        except _FAULTS as error:
+        except NO_JSON as error:
             return disorder(rejection("malformed", str(error), response.body).detail)
         if result.symbol not in (None, "", request.params["symbol"]):
             return disorder(excerpt(f"klines of {result.symbol}, which nobody asked for"))
@@ -140,6 +138,6 @@ def _item(raw: msgspec.Raw, span: Span) -> Bar | Rejection | None:
     """None for a bar outside ``span``, such as the one under way."""
     try:
         row = _row.decode(raw)
-    except _FAULTS as error:
+    except NO_JSON as error:
         return rejection("malformed", str(error), bytes(raw))
     return bar_within(span, row.opens, (row.open, row.high, row.low, row.close, row.volume))

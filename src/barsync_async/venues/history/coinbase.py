@@ -11,7 +11,7 @@ import msgspec
 from barsync_async.messages import Bar
 from barsync_async.units import TIMEFRAMES, WallMs, split_source
 from barsync_async.venues.coinbase_product import product_id, usd_twin
-from barsync_async.venues.fields import checked, oldest_first, rejection
+from barsync_async.venues.fields import NO_JSON, checked, oldest_first, rejection
 from barsync_async.venues.history.exchange import (
     HistoryAnswer,
     HistoryPage,
@@ -70,7 +70,7 @@ class CoinbaseHistory:
             return disorder(f"{len(response.body)} bytes for {_PAGE} candles")
         try:
             rows = _page.decode(response.body).candles
-        except (msgspec.DecodeError, RecursionError, UnicodeError) as error:
+        except NO_JSON as error:
             return disorder(rejection("malformed", str(error), response.body).detail)
         if len(rows) > _MOST_ROWS:
             return disorder(f"{len(rows)} candles where {_PAGE} were asked for")
@@ -107,7 +107,7 @@ def _item(row: bytes, span: Span) -> Bar | Rejection | None:
     symbol, timeframe = split_source(span.source)
     try:
         candle = _candle.decode(row)
-    except (msgspec.DecodeError, RecursionError, UnicodeError) as error:
+    except NO_JSON as error:
         return rejection("malformed", str(error), row)
     timestamp = WallMs(candle.start * 1_000 + TIMEFRAMES[timeframe].length_ms)
     if not span.after < timestamp <= span.until:

@@ -11,7 +11,7 @@ import msgspec
 
 from barsync_async.messages import Bar, excerpt
 from barsync_async.units import TIMEFRAMES, WallMs, split_source
-from barsync_async.venues.fields import checked, oldest_first, rejection
+from barsync_async.venues.fields import NO_JSON, checked, oldest_first, rejection
 from barsync_async.venues.history.exchange import (
     HistoryAnswer,
     HistoryPage,
@@ -85,7 +85,7 @@ class KrakenHistory:
             if body.error:
                 return _refusal(body.error)
             rows = _only_rows(body)
-        except (msgspec.DecodeError, RecursionError, UnicodeError) as error:
+        except NO_JSON as error:
             return disorder(rejection("malformed", str(error), response.body).detail)
         if len(rows) > _MOST_ROWS:
             return disorder(f"{len(rows)} bars where the venue has 720")
@@ -118,7 +118,7 @@ def _item(text: bytes, span: Span) -> Bar | Rejection | None:
     symbol, timeframe = split_source(span.source)
     try:
         row = _row.decode(text)
-    except (msgspec.DecodeError, RecursionError, UnicodeError) as error:
+    except NO_JSON as error:
         return rejection("malformed", str(error), text)
     timestamp = WallMs(row.time * 1_000 + TIMEFRAMES[timeframe].length_ms)
     if not span.after < timestamp <= span.until:

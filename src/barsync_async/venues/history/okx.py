@@ -17,7 +17,7 @@ import msgspec
 
 from barsync_async.messages import Bar, excerpt
 from barsync_async.units import TIMEFRAMES, split_source
-from barsync_async.venues.fields import Timestamp, oldest_first, rejection
+from barsync_async.venues.fields import NO_JSON, Timestamp, oldest_first, rejection
 from barsync_async.venues.history.exchange import (
     HistoryAnswer,
     HistoryPage,
@@ -40,8 +40,6 @@ _MOST_BYTES = 131_072  # a row has some 150 bytes
 _CLOSED = "1"
 _PASSING = frozenset({"50001", "50004", "50011", "50013", "50026", "50040", "50061"})
 """Too many requests, timeouts, a venue that is busy or out of service."""
-
-_FAULTS = (msgspec.DecodeError, RecursionError, UnicodeError)
 
 
 class _Row(msgspec.Struct, array_like=True):
@@ -87,7 +85,7 @@ class OkxHistory:
             return disorder(f"{len(response.body)} bytes for {_PER_PAGE} candles")
         try:
             body = _body.decode(response.body)
-        except _FAULTS as error:
+        except NO_JSON as error:
             return disorder(rejection("malformed", str(error), response.body).detail)
         if body.code != "0":
             return _refusal(body)
@@ -150,7 +148,7 @@ def _refusal(body: _Body) -> HistoryAnswer:
 def _decoded(raw: msgspec.Raw) -> _Row | Rejection:
     try:
         return _row.decode(raw)
-    except _FAULTS as error:
+    except NO_JSON as error:
         return rejection("malformed", str(error), bytes(raw))
 
 

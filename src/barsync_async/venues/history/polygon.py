@@ -14,7 +14,7 @@ import msgspec
 
 from barsync_async.messages import Bar, excerpt
 from barsync_async.units import split_source
-from barsync_async.venues.fields import Timestamp, rejection
+from barsync_async.venues.fields import NO_JSON, Timestamp, rejection
 from barsync_async.venues.history.exchange import (
     HistoryAnswer,
     HistoryPage,
@@ -33,7 +33,6 @@ _MOST_ROWS = 5_000  # the venue gives up to 50,000; so a page is read in a few m
 _MAX_BODY_BYTES = 2_097_152
 _MOST_COMMAS = 100_000
 _MOST_QUERY_FIELDS = 20
-_FAULTS = (msgspec.DecodeError, RecursionError, UnicodeError)
 _WINDOWS: Mapping[str, str] = {"1s": "second", "1m": "minute"}
 _TICKER = re.compile(r"[A-Za-z0-9.]{1,24}")
 
@@ -95,7 +94,7 @@ class PolygonHistory:
         try:
             rows, next_url = _rows(response.body)
             following = _following(request, next_url)
-        except (*_FAULTS, ValueError) as error:
+        except (*NO_JSON, ValueError) as error:
             return disorder(excerpt(f"no page of bars: {error}: {excerpt(response.body)}"))
         return HistoryPage(tuple(_items(rows, request.span)), following)
 
@@ -129,7 +128,7 @@ def _rows(body: bytes) -> tuple[list[_Row | Rejection], str | None]:
 def _decoded(part: msgspec.Raw) -> _Row | Rejection:
     try:
         return _row.decode(part)
-    except _FAULTS as error:
+    except NO_JSON as error:
         return rejection("malformed", str(error), bytes(part))
 
 
