@@ -12,7 +12,7 @@ Each stream is answered on its own. Pings are the bare text ``ping``, answered w
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any
+from typing import Annotated
 
 import msgspec
 
@@ -22,14 +22,13 @@ from barsync_async.venues.facts import VenueFacts
 from barsync_async.venues.fields import (
     MAX_FRAME_BYTES,
     NO_JSON,
-    Timestamp,
     oldest_first,
     oversized,
     rejection,
 )
 from barsync_async.venues.history.okx import OkxHistory
 from barsync_async.venues.keep_alive import KeepAlive
-from barsync_async.venues.okx_market import BARS, address, channel, instrument
+from barsync_async.venues.okx_market import BARS, Row, address, channel, instrument
 from barsync_async.venues.options import VenueOptions
 from barsync_async.venues.outcomes import (
     Acknowledged,
@@ -63,21 +62,9 @@ class _Stream(msgspec.Struct, gc=False):
     instId: str  # noqa: N815 - the venue's name
 
 
-class _Row(msgspec.Struct, array_like=True, gc=False):
-    opens: Timestamp
-    open: float
-    high: float
-    low: float
-    close: float
-    volume: float
-    currency_volume: Any
-    quote_volume: Any
-    confirm: Any  # a lax decoder takes 1 for "1"
-
-
 class _Final(msgspec.Struct, gc=False):
     arg: _Stream
-    data: tuple[_Row]
+    data: tuple[Row]
 
 
 class _Flag(msgspec.Struct, array_like=True, gc=False):
@@ -126,7 +113,7 @@ class _Rows(msgspec.Struct):
 _final = msgspec.json.Decoder(_Final, strict=False)  # all columns are strings
 _running = msgspec.json.Decoder(_Running)
 _look = msgspec.json.Decoder(_Look)
-_row = msgspec.json.Decoder(_Row, strict=False)
+_row = msgspec.json.Decoder(Row, strict=False)
 _argument = msgspec.json.Decoder(_Argument)
 _rows = msgspec.json.Decoder(_Rows)
 
@@ -229,7 +216,7 @@ class OkxSession:
 
     # Bars
 
-    def _bar(self, arg: _Stream | _Arg, row: _Row, frame: str | bytes) -> Bar | Rejection:
+    def _bar(self, arg: _Stream | _Arg, row: Row, frame: str | bytes) -> Bar | Rejection:
         route = self._routes.get((arg.channel, arg.instId))
         if route is None:
             return Rejection("unknown_source", excerpt(f"{arg.channel} {arg.instId}"))

@@ -1,8 +1,12 @@
-"""What OKX calls its bars and instruments, on the socket and over REST alike."""
+"""OKX's names of bars and instruments and its candles, on the socket and over REST alike."""
 
+from typing import Any
 from urllib.parse import urlsplit
 
+import msgspec
+
 from barsync_async.units import SourceId, split_source
+from barsync_async.venues.fields import Timestamp
 from barsync_async.venues.pairs import split_pair
 
 BARS = {
@@ -23,6 +27,20 @@ BARS = {
 """The venue's names by ours. Case matters: ``1m`` is a minute, ``1M`` a month. Without ``utc``,
 those from six hours on open on Hong Kong time.
 """
+
+
+class Row(msgspec.Struct, array_like=True, gc=False):
+    """A candle, by its columns. All of them are strings: decode it lax."""
+
+    opens: Timestamp
+    open: float
+    high: float
+    low: float
+    close: float
+    volume: float
+    currency_volume: Any
+    quote_volume: Any
+    confirm: Any  # a lax decoder takes 1 for "1"
 
 
 def address(url: str) -> str:

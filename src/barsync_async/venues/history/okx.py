@@ -11,13 +11,13 @@ A row ends with ``confirm``; one that is not "1" is of a candle under way. Error
 """
 
 from collections.abc import Sequence
-from typing import Annotated, Any
+from typing import Annotated
 
 import msgspec
 
 from barsync_async.messages import Bar, excerpt
 from barsync_async.units import TIMEFRAMES, split_source
-from barsync_async.venues.fields import NO_JSON, Timestamp, oldest_first, rejection
+from barsync_async.venues.fields import NO_JSON, oldest_first, rejection
 from barsync_async.venues.history.exchange import (
     HistoryAnswer,
     HistoryPage,
@@ -28,7 +28,7 @@ from barsync_async.venues.history.exchange import (
 )
 from barsync_async.venues.history.http_failure import disorder, http_failure
 from barsync_async.venues.history.within import bar_within, first_open_ms, last_open_ms
-from barsync_async.venues.okx_market import BARS, instrument
+from barsync_async.venues.okx_market import BARS, Row, instrument
 from barsync_async.venues.options import VenueOptions
 from barsync_async.venues.outcomes import Rejection
 
@@ -42,18 +42,6 @@ _PASSING = frozenset({"50001", "50004", "50011", "50013", "50026", "50040", "500
 """Too many requests, timeouts, a venue that is busy or out of service."""
 
 
-class _Row(msgspec.Struct, array_like=True):
-    opens: Timestamp
-    open: float
-    high: float
-    low: float
-    close: float
-    volume: float
-    currency_volume: Any
-    quote_volume: Any
-    confirm: Any
-
-
 class _Body(msgspec.Struct):
     code: str
     msg: str = ""
@@ -61,7 +49,7 @@ class _Body(msgspec.Struct):
 
 
 _body = msgspec.json.Decoder(_Body)
-_row = msgspec.json.Decoder(_Row, strict=False)  # all columns are strings
+_row = msgspec.json.Decoder(Row, strict=False)  # all columns are strings
 
 
 class OkxHistory:
@@ -90,7 +78,7 @@ class OkxHistory:
         if body.code != "0":
             return _refusal(body)
         rows = [_decoded(raw) for raw in body.data]
-        opens = {row.opens for row in rows if isinstance(row, _Row)}
+        opens = {row.opens for row in rows if isinstance(row, Row)}
         return HistoryPage(_items(rows, request.span), _following(request, opens))
 
 
@@ -145,19 +133,19 @@ def _refusal(body: _Body) -> HistoryAnswer:
     return disorder(detail) if body.code in _PASSING else HistoryRefusal(detail)
 
 
-def _decoded(raw: msgspec.Raw) -> _Row | Rejection:
+def _decoded(raw: msgspec.Raw) -> Row | Rejection:
     try:
         return _row.decode(raw)
     except NO_JSON as error:
         return rejection("malformed", str(error), bytes(raw))
 
 
-def _items(rows: Sequence[_Row | Rejection], span: Span) -> tuple[Bar | Rejection, ...]:
+def _items(rows: Sequence[Row | Rejection], span: Span) -> tuple[Bar | Rejection, ...]:
     items = [item for row in rows if (item := _item(row, span)) is not None]
     return tuple(oldest_first(items))
 
 
-def _item(row: _Row | Rejection, span: Span) -> Bar | Rejection | None:
+def _item(row: Row | Rejection, span: Span) -> Bar | Rejection | None:
     """None for a candle under way, and for one outside ``span``."""
     if isinstance(row, Rejection):
         return row
