@@ -6,7 +6,6 @@ recorded waits; nothing is dropped.
 """
 
 import asyncio
-import errno
 import os
 import zlib
 from collections.abc import Callable, Sequence
@@ -19,6 +18,7 @@ import anyio
 
 from barsync_async.errors import OutputError
 from barsync_async.ports import Clock
+from barsync_async.shell.durable import make_durable
 from barsync_async.shell.recording import (
     VERSION,
     Began,
@@ -184,7 +184,7 @@ class _RecordingFile:
             if self._gzip is not None:
                 self._file.write(self._gzip.flush())
             self._file.flush()
-            _sync(self._file)
+            make_durable(self._file)
             size = self._size()
             self._file.close()
         except OSError as error:
@@ -199,12 +199,3 @@ class _RecordingFile:
         """Let go of the file; what could not be written is tried once more, in vain."""
         with suppress(OSError):
             self._file.close()
-
-
-def _sync(file: BinaryIO) -> None:
-    """Make ``file`` durable, where it is of a kind that can be: a pipe or a device is not."""
-    try:
-        os.fsync(file.fileno())
-    except OSError as error:
-        if error.errno not in (errno.EINVAL, errno.ENOTSUP):
-            raise

@@ -1,7 +1,5 @@
 """Events as JSON lines, to a file or to standard output."""
 
-import errno
-import os
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
@@ -10,6 +8,7 @@ from typing import BinaryIO
 
 from barsync_async.errors import OutputError
 from barsync_async.messages import Event
+from barsync_async.shell.durable import make_durable
 from barsync_async.wire import encode_lines
 
 STANDARD_OUTPUT = "-"
@@ -62,15 +61,6 @@ class JsonlSink:
             return
         try:
             with file:
-                _sync(file)
+                make_durable(file)
         except OSError as error:
             raise OutputError(self._path, f"cannot be closed: {error}") from error
-
-
-def _sync(file: BinaryIO) -> None:
-    """Make ``file`` durable, where it is of a kind that can be: a pipe or a device is not."""
-    try:
-        os.fsync(file.fileno())
-    except OSError as error:
-        if error.errno not in (errno.EINVAL, errno.ENOTSUP):
-            raise
