@@ -1,11 +1,11 @@
-"""Waiting for whichever comes first."""
+"""Waiting for whichever comes first, and work that ends when something happens."""
 
 import asyncio
 
 import anyio
 import pytest
 
-from barsync_async.shell.waiting import first_of
+from barsync_async.shell.waiting import cancelled_by, first_of
 
 
 @pytest.mark.parametrize("which", [0, 1, 2])
@@ -33,4 +33,24 @@ async def test_cancelled_it_leaves_no_task() -> None:
     waiting.cancel()
     await asyncio.wait([waiting])
     assert waiting.cancelled()
+    assert asyncio.all_tasks() == {asyncio.current_task()}
+
+
+async def test_work_is_cancelled_by_the_event() -> None:
+    event = anyio.Event()
+    asyncio.get_running_loop().call_later(1, event.set)
+    done = False
+    with anyio.fail_after(2):
+        async with cancelled_by(event):
+            await anyio.sleep_forever()
+            done = True
+    assert not done
+    assert asyncio.all_tasks() == {asyncio.current_task()}
+
+
+async def test_work_that_is_done_waits_for_no_event() -> None:
+    with anyio.fail_after(1):
+        async with cancelled_by(anyio.Event()):
+            done = True
+    assert done
     assert asyncio.all_tasks() == {asyncio.current_task()}

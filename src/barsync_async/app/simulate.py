@@ -15,6 +15,7 @@ from barsync_async.shell.recorded_venue import serve_recording
 from barsync_async.shell.recording_file import Recording
 from barsync_async.shell.simulator import serve
 from barsync_async.shell.tls import serving
+from barsync_async.shell.waiting import cancelled_by
 from barsync_async.simulation.scenario import Scenario
 
 _log = structlog.get_logger("barsync.simulator")
@@ -70,14 +71,9 @@ async def _serve(work: Callable[[], Awaitable[None]], duration_s: float | None) 
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(set_on_signal, stop, name="signals")
             tasks.start_soon(set_after, stop, duration_s, name="duration")
-            tasks.start_soon(_cancel_at, stop, tasks.cancel_scope, name="stopping")
-            await work()
+            async with cancelled_by(stop):
+                await work()
             tasks.cancel_scope.cancel()
-
-
-async def _cancel_at(stop: anyio.Event, scope: anyio.CancelScope) -> None:
-    await stop.wait()
-    scope.cancel()
 
 
 def _say_where(scheme: str, host: str, port: int) -> None:

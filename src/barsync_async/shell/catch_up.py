@@ -6,6 +6,7 @@ from barsync_async.shell.backfill import HandOn
 from barsync_async.shell.intake import Intake
 from barsync_async.shell.line import Line
 from barsync_async.shell.past_bars import PastBars, in_order
+from barsync_async.shell.waiting import cancelled_by
 
 _WITHIN_S = 60.0
 _ASK_S, _SILENT_S = 3.0, 4.0  # Coinbase gives us 5 s to subscribe; Kraken is silent till then
@@ -19,13 +20,7 @@ async def catch_up(line: Line, past: PastBars, intake: Intake, hand_on: HandOn) 
     Returns:
         Whether all that can be had was handed on and has arrived, or has taken a minute.
     """
-    async with anyio.create_task_group() as tasks:
-
-        async def end_with_line() -> None:
-            await line.ended.wait()
-            tasks.cancel_scope.cancel()
-
-        tasks.start_soon(end_with_line)
+    async with cancelled_by(line.ended):
         with anyio.move_on_after(_WITHIN_S):
             await _make_up(past, intake, hand_on)
             line.speak()
@@ -33,7 +28,6 @@ async def catch_up(line: Line, past: PastBars, intake: Intake, hand_on: HandOn) 
             await past.hand_on_missed(hand_on)
             await intake.empty()  # nobody may hear that it is over before he has it
         line.speak()
-        tasks.cancel_scope.cancel()
     return not line.ended.is_set()
 
 

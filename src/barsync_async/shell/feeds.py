@@ -20,6 +20,7 @@ from barsync_async.shell.feed import Feed
 from barsync_async.shell.file_feed import BarHistory, FileFeed
 from barsync_async.shell.intake import Inbox, Intake
 from barsync_async.shell.producer import Producer
+from barsync_async.shell.waiting import cancelled_by
 from barsync_async.shell.warm_up import warm_up
 from barsync_async.units import SourceId
 from barsync_async.venues import CODECS
@@ -154,15 +155,8 @@ class Feeds:
         """Get the past bars, unless told to stop before they are there."""
         if not any(feed.past for feed in self._live):
             return
-        async with anyio.create_task_group() as tasks:
-
-            async def end_with_stop() -> None:
-                await stop.wait()
-                tasks.cancel_scope.cancel()
-
-            tasks.start_soon(end_with_stop)
+        async with cancelled_by(stop):
             await warm_up(self._live, self._intake)
-            tasks.cancel_scope.cancel()
 
     async def _stop_feeds(self, stop: anyio.Event, feeding: TaskGroup) -> None:
         await stop.wait()

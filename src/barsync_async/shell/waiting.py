@@ -1,4 +1,7 @@
-"""Waiting for whichever comes first."""
+"""Waiting for whichever comes first, and work that ends when something happens."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import anyio
 
@@ -15,3 +18,17 @@ async def first_of(*events: anyio.Event) -> None:
 
         for event in events:
             tasks.start_soon(wait, event)
+
+
+@asynccontextmanager
+async def cancelled_by(event: anyio.Event) -> AsyncIterator[None]:
+    """Cancel the body when ``event`` is set, if it is not done by then."""
+    async with anyio.create_task_group() as tasks:
+
+        async def cancel() -> None:
+            await event.wait()
+            tasks.cancel_scope.cancel()
+
+        tasks.start_soon(cancel)
+        yield
+        tasks.cancel_scope.cancel()
