@@ -101,7 +101,7 @@ class Feed:
         self._connector = connector
         self._producers = producers
         self._routes = {split_stream(source): producers[source] for source in sources}
-        bars = {source: each for source, each in producers.items() if not is_trades(source)}
+        self._bars = {source: each for source, each in producers.items() if not is_trades(source)}
         self._events = events
         self._clock = clock
         self._intake = intake
@@ -116,8 +116,8 @@ class Feed:
         settle_ms = 0 if flagged else grace_ms
         self.past = (
             None
-            if backfill is None or not bars
-            else PastBars(name, bars, backfill, clock=clock, settle_ms=settle_ms)
+            if backfill is None or not self._bars
+            else PastBars(name, self._bars, backfill, clock=clock, settle_ms=settle_ms)
         )
         """What the venue remembers; None where it is not asked."""
         if not flagged:
@@ -211,8 +211,7 @@ class Feed:
         """Replace a connection on which a source is silent that never is at this venue; of another
         venue's only say so, for its market may be quiet.
         """
-        bars = {source: each for source, each in self._producers.items() if not is_trades(source)}
-        silent = SilentSources(bars)
+        silent = SilentSources(self._bars)
         while True:
             await anyio.sleep(silent.look_every_ms / 1_000)
             line = self._lines[-1] if self._lines else None
@@ -229,12 +228,7 @@ class Feed:
 
     async def hand_on(self, items: Sequence[Bar | Rejection]) -> None:
         """Past bars, as if they arrived now."""
-        now = self._clock.now()
-        sorted_out: dict[Producer, list[Arrival]] = {}
-        for item in items:
-            self._sort(item, now, sorted_out)
-        for producer, arrivals in sorted_out.items():
-            await producer.offer(arrivals)
+        await self._offer(items, self._clock.now())
 
     async def _catch_up(self, line: Line, past: PastBars) -> None:
         self._catching_up.add(line)
@@ -303,7 +297,7 @@ class Feed:
         another line is up.
         """
         if isinstance(line.error, OversizedFrame):
-            await self._tell(Rejection("oversized", line.error.detail), ended_at)
+            await self._offer([Rejection("oversized", line.error.detail)], ended_at)
         if self._is_stable(line):
             self._back_off.reset()
         others = self._others_up(line)
@@ -358,9 +352,14 @@ class Feed:
         self._order += 1
         sorted_out.setdefault(producer, []).append(Arrival(at, self.name, self._order, item))
 
-    async def _tell(self, item: Rejection | ConnectionChange | CaughtUp, at: Instant) -> None:
-        if isinstance(item, Rejection):
-            self._log.warning("rejected", reason=item.reason, detail=item.detail)
+    async def _offer(self, items: Sequence[Bar | Rejection], at: Instant) -> None:
+        sorted_out: dict[Producer, list[Arrival]] = {}
+        for item in items:
+            self._sort(item, at, sorted_out)
+        for producer, arrivals in sorted_out.items():
+            await producer.offer(arrivals)
+
+    async def _tell(self, item: ConnectionChange | CaughtUp, at: Instant) -> None:
         self._order += 1
         await self._events.offer([Arrival(at, self.name, self._order, item)])
 

@@ -124,18 +124,22 @@ class Producer:
             (producer, [*derived.on_arrivals(final, now), *derived.on_clock(now)])
             for derived, producer in self._derived
         ]
-        await self._hand_on(final)
-        for producer, bars in made:
-            await producer.offer(bars)
+        await self._pass_on(final, made)
 
     async def _derive(self, arrivals: Sequence[Arrival]) -> None:
         now = self._clock.now()
         made = [
             (producer, derived.on_arrivals(arrivals, now)) for derived, producer in self._derived
         ]
-        await self._hand_on([each for each in arrivals if not _is_change(each)])
-        for target, bars in made:
-            await target.offer(bars)
+        await self._pass_on([each for each in arrivals if not _is_change(each)], made)
+
+    async def _pass_on(
+        self, arrivals: Sequence[Arrival], made: "Sequence[tuple[Producer, Sequence[Arrival]]]"
+    ) -> None:
+        """Hand on ``arrivals``, then to others what was made of them."""
+        await self._hand_on(arrivals)
+        for producer, bars in made:
+            await producer.offer(bars)
 
     def _set_timer(self, due_at: WallMs | None) -> None:
         if self._timer is not None:
