@@ -9,9 +9,10 @@ from typing import Any
 import anyio
 import anyio.lowlevel
 import pytest
+from structlog.testing import capture_logs
 from tests.shell.test_daemon import WALL, Line, Run, of, read
 
-from barsync_async.errors import OutputError
+from barsync_async.errors import OutputError, SubscriptionRefused
 from barsync_async.messages import Bar
 from barsync_async.ports import Arrival
 from barsync_async.shell.clock import VirtualClock
@@ -183,7 +184,7 @@ async def test_however_it_ends_the_history_is_closed(output: str | None, tmp_pat
     slow = Slow()
     run = Run(document, market("kraken", ("1m",)), history=slow)
     with pytest.raises(OutputError) if output else nullcontext():
-        await run.go(300)
+        await run.go(310)
     assert slow.closed == 1
 
 
@@ -227,6 +228,37 @@ async def test_producers_that_write_to_one_another_are_closed_in_that_order(tmp_
     await asyncio.wait(producing)
     assert got == ["BTC/USD_5m"] * 3 + ["BTC/USD_15m"]
     assert run.intake.under_way == 0
+
+
+@pytest.mark.parametrize("others", ["go on", "give up"])
+async def test_only_when_every_feed_has_given_up_the_daemon_ends_by_itself(
+    others: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "x"
+    sources = [f"{pair}_1m" for pair in PAIRS]
+    document = config("alpaca_crypto", path, sources, backfill=0)
+    feed = document["feeds"]["x"] | {"url": "ws://venue/v1beta3/crypto/us"}
+    known, unknown = dict.fromkeys(("key", "secret"), "test"), {"key": "hunter2", "secret": "no"}
+    document["feeds"] = {
+        "x": feed | unknown | {"sources": sources[:1]},
+        "y": feed | (known if others == "go on" else unknown) | {"sources": sources[1:]},
+    }
+    run = Run(document, market("alpaca_crypto", ("1m",)))
+    with capture_logs() as logs:
+        if others == "go on":
+            await run.go(310)
+        else:
+            with pytest.raises(SubscriptionRefused) as caught:
+                await run.go(310)
+            assert "hunter2" not in str(caught.value)
+    assert run.intake.under_way == 0
+    given_up = [line["feed"] for line in logs if line["event"] == "given up"]
+    assert given_up == (["x"] if others == "go on" else ["x", "y"])
+    assert "hunter2" not in str(logs)
+    sets = of(read(path), "SYNCHRONIZED_BARS")
+    assert len(sets) == (5 if others == "go on" else 0)
+    took_s = asyncio.get_running_loop().time()
+    assert took_s == pytest.approx(310 if others == "go on" else 0, abs=2)
 
 
 # Bars of trades
