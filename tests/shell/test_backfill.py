@@ -142,6 +142,23 @@ async def test_a_ban_is_not_waited_for() -> None:
     assert (len(venue.asked), venue.got) == (1, [])
 
 
+async def test_until_a_ban_is_over_no_other_source_is_asked_for_either() -> None:
+    """Binance makes the ban of who goes on asking longer."""
+    names = [SourceId(f"S{number}_1m") for number in range(20)]
+    venue = Scripted(HistoryDelay(600_000, "banned"), *(page(1, of=name) for name in names))
+    backfill = venue.backfill()
+    with capture_logs() as logs:
+        await backfill.fetch([span(name) for name in names], venue.keep)
+    assert (len(venue.asked), venue.got) == (1, [])
+    assert len([line for line in logs if line["event"] == "no past bars"]) == 20
+    await asyncio.sleep(590)
+    await backfill.fetch([span(names[0])], venue.keep)
+    assert len(venue.asked) == 1
+    await asyncio.sleep(10)
+    await backfill.fetch([span(names[0])], venue.keep)
+    assert (len(venue.asked), venue.minutes) == (2, [1])
+
+
 async def test_a_source_that_the_venue_refuses_is_asked_for_once_and_the_others_go_on() -> None:
     venue = Scripted(HistoryRefusal("no such pair"), page(1, of=QQQ), page(2, of=QQQ))
     backfill = venue.backfill()

@@ -11,6 +11,7 @@ from barsync_async.messages import Bar
 from barsync_async.ports import Clock, HttpClient, VenueHistory
 from barsync_async.units import NS_PER_MS, SourceId
 from barsync_async.venues.history.exchange import (
+    HistoryDelay,
     HistoryPage,
     HistoryRefusal,
     HistoryRequest,
@@ -71,13 +72,15 @@ class Backfill:
         self._options = options
         self._http = http
         self._pace = Pace(history.interval_ms, clock)
+        self._clock = clock
         self._refused: set[SourceId] = set()
+        self._banned_until: int = 0
         self._log = log.bind(feed=feed)
 
     async def fetch(self, spans: Iterable[Span], hand_on: HandOn) -> None:
         """Get all ``spans``, some at once, and ``hand_on`` each page as it comes, flagged. What
         cannot be got is logged and left out; a source that the venue refused is not asked for
-        again. Safe to cancel.
+        again, nor anything before a ban is over: to ask makes it longer. Safe to cancel.
         """
         places = anyio.CapacityLimiter(_AT_ONCE)
 
@@ -108,6 +111,9 @@ class Backfill:
         delay_ms, detail = _FIRST_DELAY_MS, ""
         for tries_left in reversed(range(_MOST_TRIES)):
             await self._pace.turn()
+            if self._clock.now().mono < self._banned_until:
+                detail = detail or "we were told to ask nothing for longer than a minute"
+                break
             try:
                 response = await self._http.get(self._feed, request)
             except ConnectionRefused as error:
@@ -117,17 +123,25 @@ class Backfill:
                 if isinstance(answer, HistoryPage):
                     return answer
                 detail = answer.detail
-                if isinstance(answer, HistoryRefusal):
-                    self._refused.add(request.span.source)
+                if self._is_hopeless(request, answer):
                     break
-                if answer.after_ms > _LONGEST_DELAY_MS:
-                    break
-                delay_ms = max(delay_ms, answer.after_ms)
+                if isinstance(answer, HistoryDelay):
+                    delay_ms = max(delay_ms, answer.after_ms)
             if tries_left:
                 await anyio.sleep(delay_ms / 1_000)
             delay_ms = min(delay_ms * 2, _LONGEST_DELAY_MS)
         self._log.error("no past bars", source=request.span.source, detail=detail)
         return None
+
+    def _is_hopeless(self, request: HistoryRequest, answer: HistoryDelay | HistoryRefusal) -> bool:
+        """Whether ``request`` is not worth another try; and who is not to be asked after it."""
+        if isinstance(answer, HistoryRefusal):
+            self._refused.add(request.span.source)
+            return True
+        if answer.after_ms > _LONGEST_DELAY_MS:
+            self._banned_until = self._clock.now().mono + answer.after_ms * NS_PER_MS
+            return True
+        return False
 
 
 def _flagged(item: Bar | Rejection) -> Bar | Rejection:
