@@ -163,6 +163,24 @@ async def test_a_line_that_is_ready_while_the_others_end_is_told_vouches_for_sil
         assert changed == [False, True]
 
 
+async def test_that_a_line_has_ended_is_told_before_that_the_next_one_is_up() -> None:
+    async with running([ONE, OTHER], start=False) as bench:
+        await connected(bench)
+        bench.venue.takes_s = 3
+        bench.feed._lines[-1].aging.set()
+        await beat(bench, 1)
+        tell = bench.feed._tell_sources
+
+        async def held_up(change: ConnectionChange, at: Instant) -> None:
+            await asyncio.sleep(0 if change.up else 5)
+            await tell(change, at)
+
+        bench.feed._tell_sources = held_up  # type: ignore[method-assign]
+        bench.line.end()
+        await asyncio.sleep(15)
+        assert changes(bench.take("events"))[:2] == ["down", "up, catching up"]
+
+
 async def test_that_it_has_caught_up_is_told_after_what_it_caught_up_with() -> None:
     async with running([ONE, OTHER], start=False, room=1, capacity=1) as bench:
         kraken(bench)

@@ -112,14 +112,13 @@ class Feed:
         self._lines: list[Line] = []
         self._order = 0
         self._catching_up: set[Line] = set()
+        self._changing = anyio.Lock()  # what lines become is told of one after the other
         flagged = codec.facts.finality != "later bar or clock"
         settle_ms = 0 if flagged else grace_ms
-        self.past = (
-            None
-            if backfill is None or not self._bars
-            else PastBars(name, self._bars, backfill, clock=clock, settle_ms=settle_ms)
-        )
+        self.past: PastBars | None = None
         """What the venue remembers; None where it is not asked."""
+        if backfill is not None and self._bars:
+            self.past = PastBars(name, self._bars, backfill, clock=clock, settle_ms=settle_ms)
         if not flagged:
             for producer in producers.values():
                 producer.decide(name, grace_ms, self.heard_at)
@@ -244,20 +243,21 @@ class Feed:
         """The connection is open."""
         url = without_userinfo(line.session.url)
         self._log.info("connected", url=url, sources=len(self._sources))
-        past = None if self._others_up(line) else self.past
-        if past is not None:
-            past.note_outage()
-            line.hold_back()
-        catching_up = past is not None or bool(self._catching_up)
-        change = ConnectionChange(up=True, catching_up=catching_up)
-        await self._tell(change, self._clock.now())
+        async with self._changing:
+            past = None if self._others_up(line) else self.past
+            if past is not None:
+                past.note_outage()
+                line.hold_back()
+            catching_up = past is not None or bool(self._catching_up)
+            await self._tell(ConnectionChange(up=True, catching_up=catching_up), self._clock.now())
         if past is not None:
             self._tasks.start_soon(self._catch_up, line, past, name=f"catching up {self.name}")
 
     async def on_ready(self, line: Line) -> None:
         """Every subscription is answered: from now on, what does not come did not happen."""
-        if not any(each.ready.is_set() for each in self._others_up(line)):
-            await self._tell_sources(ConnectionChange(up=True), self._clock.now())
+        async with self._changing:
+            if not any(each.ready.is_set() for each in self._others_up(line)):
+                await self._tell_sources(ConnectionChange(up=True), self._clock.now())
 
     async def on_frames(self, line: Line, frames: Sequence[Frame]) -> None:
         """These were read."""
@@ -296,21 +296,24 @@ class Feed:
         """Everything read before it is handed on: now the end, unless we made it ourselves or
         another line is up.
         """
-        if isinstance(line.error, OversizedFrame):
-            await self._offer([Rejection("oversized", line.error.detail)], ended_at)
         if self._is_stable(line):
             self._back_off.reset()
-        others = self._others_up(line)
         try:
-            if self._stopping.is_set():
-                return
-            if others:
-                await self._hand_over(others[-1], ended_at)
-            else:
-                await self._tell_sources(ConnectionChange(up=False), ended_at)
-                await self._tell(ConnectionChange(up=False), ended_at)
+            if isinstance(line.error, OversizedFrame):
+                await self._offer([Rejection("oversized", line.error.detail)], ended_at)
+            async with self._changing:
+                await self._tell_end(self._others_up(line), ended_at)
         finally:
             self._intake.leave(ended_at)
+
+    async def _tell_end(self, others: Sequence[Line], ended_at: Instant) -> None:
+        if self._stopping.is_set():
+            return
+        if others:
+            await self._hand_over(others[-1], ended_at)
+        else:
+            await self._tell_sources(ConnectionChange(up=False), ended_at)
+            await self._tell(ConnectionChange(up=False), ended_at)
 
     async def _hand_over(self, heir: Line, at: Instant) -> None:
         """``heir`` is the only line now. Is it not ready, something may be missed until it is."""
