@@ -108,6 +108,26 @@ async def test_a_bar_is_not_final_because_a_line_that_is_not_ready_was_heard() -
         assert finals(bench.take(ONE)) == [(6, 1.0)]
 
 
+async def test_a_line_that_catches_up_while_its_replacement_fails_goes_on_with_that_alone() -> None:
+    async with running([ONE, OTHER], start=False) as bench:
+        history = kraken(bench)
+        history.takes_s = 20
+        await asyncio.sleep(5 * MINUTE_S)
+        bench.start()
+        await asyncio.sleep(4)
+        answers(bench.line, range(5, 5))
+        old, new = await replaced(bench)
+        new.end()
+        await beat(bench, 15)
+        assert not old.closed
+        bench.venue.plan += refusals(50)
+        bench.take("events")
+        await beat(bench, 40)
+        assert changes(bench.take("events")) == ["caught up"]
+        stamps = bars(bench.take(ONE))
+        assert len(stamps) == len(set(stamps)) > 0
+
+
 async def test_what_is_missed_between_two_lines_is_asked_for_and_proves_nothing_till_then() -> None:
     async with running([ONE, OTHER], start=False) as bench:
         history = await connected(bench)
@@ -141,6 +161,26 @@ async def test_a_line_replaced_while_it_catches_up_leaves_that_to_the_next() -> 
         await beat(bench, 10)
         assert changes(bench.take("events")) == ["up, catching up", "caught up"]
         assert (ONE, 5 * MINUTE_S * 1_000) in bars(bench.take(ONE))
+
+
+async def test_a_line_replaced_when_it_has_all_but_said_so_leaves_that_to_the_next_too() -> None:
+    async with running([ONE, OTHER], start=False) as bench:
+        kraken(bench)
+        await asyncio.sleep(5 * MINUTE_S)
+        bench.start()
+        await asyncio.sleep(4)
+        held = bench.clock.now()
+        bench.intake.enter(held)  # another feed's bars, held up by a full inbox
+        answers(bench.line, range(5, 5))
+        await beat(bench, 5)
+        assert bench.feed.past is not None
+        assert bench.feed.past.is_filled
+        _, new = await replaced(bench)
+        answers(new, range(5, 5))
+        await beat(bench, 5)
+        bench.intake.leave(held)
+        await beat(bench, 5)
+        assert changes(bench.take("events"))[-2:] == ["up, catching up", "caught up"]
 
 
 async def test_a_line_that_is_ready_while_the_others_end_is_told_vouches_for_silence() -> None:

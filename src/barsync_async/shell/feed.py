@@ -302,13 +302,12 @@ class Feed:
             if isinstance(line.error, OversizedFrame):
                 await self._offer([Rejection("oversized", line.error.detail)], ended_at)
             async with self._changing:
-                await self._tell_end(self._others_up(line), ended_at)
+                if not self._stopping.is_set():
+                    await self._tell_end(self._others_up(line), ended_at)
         finally:
             self._intake.leave(ended_at)
 
     async def _tell_end(self, others: Sequence[Line], ended_at: Instant) -> None:
-        if self._stopping.is_set():
-            return
         if others:
             await self._hand_over(others[-1], ended_at)
         else:
@@ -316,14 +315,15 @@ class Feed:
             await self._tell(ConnectionChange(up=False), ended_at)
 
     async def _hand_over(self, heir: Line, at: Instant) -> None:
-        """``heir`` is the only line now. Is it not ready, something may be missed until it is."""
+        """``heir`` is the only line now: what is missed till it is ready it makes up for."""
+        past = self.past
         if not heir.ready.is_set():
             await self._tell_sources(ConnectionChange(up=False), at)
-            if self.past is not None:
-                self.past.note_outage()
-        if self.past is not None and not self.past.is_filled:
+            if past is not None:
+                past.note_outage()
+        if past and (self._catching_up or not past.is_filled) and heir not in self._catching_up:
             await self._tell(ConnectionChange(up=True, catching_up=True), at)
-            self._tasks.start_soon(self._catch_up, heir, self.past, name=f"catching up {self.name}")
+            self._tasks.start_soon(self._catch_up, heir, past, name=f"catching up {self.name}")
 
     def _others_up(self, line: Line) -> list[Line]:
         return [each for each in self._lines if each is not line and each.is_up]
