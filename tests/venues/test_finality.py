@@ -115,6 +115,17 @@ def test_a_clock_set_back_makes_the_bar_due_at_its_end_again(holding: Finality) 
     assert holding.due_at() == T + GRACE
 
 
+def test_a_clock_set_back_by_much_keeps_no_state_of_the_pending_bar_from_it(
+    holding: Finality,
+) -> None:
+    hour_ago = T - 3_600_000
+    assert running(holding, state(T, 101.0), hour_ago) == []
+    assert running(holding, state(T + MINUTE, 1.0), hour_ago + 5_000) == [state(T, 101.0)]
+    assert running(holding, state(T + MINUTE, 2.0), hour_ago + 6_000) == []
+    (refused,) = running(holding, state(T + 3 * MINUTE), hour_ago + 7_000)
+    assert isinstance(refused, Rejection)
+
+
 def test_a_clock_set_back_a_little_costs_no_longer_wait(holding: Finality) -> None:
     clock(holding, T + GRACE, None)
     assert clock(holding, T + GRACE - 1, T + GRACE - 1) == []
@@ -243,7 +254,7 @@ def test_only_bars_that_are_over_come_out_and_each_as_it_was_last_told(
         if what == "state":
             assert argument is not None
             bar = state(T + argument * MINUTE, float(close))
-            if bar.timestamp > now + 2 * MINUTE:
+            if bar.timestamp > max(now + 2 * MINUTE, venue.newest + MINUTE):
                 assert [type(each) for each in running(finality, bar, now)] == [Rejection]
                 continue
             venue.newest = max(venue.newest, bar.timestamp)

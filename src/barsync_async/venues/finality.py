@@ -58,10 +58,11 @@ class Finality:
           waited longer than that to be read give out states that their successors revise.
         - A bar that ends more than one interval and a minute after ``now``: a
           :class:`~barsync_async.venues.outcomes.Rejection` (``future``) and not remembered, for it
-          would make every bar before it look over.
+          would make every bar before it look over. Not so the newest bar and the one behind it:
+          where the clock was set back, what is pending must not miss its last states.
         """
-        timestamp = bar.timestamp
-        if timestamp > now + TIMEFRAMES[bar.timeframe].length_ms + _CLOCKS_DIFFER_MS:
+        timestamp, length_ms = bar.timestamp, TIMEFRAMES[bar.timeframe].length_ms
+        if timestamp > max(now + _CLOCKS_DIFFER_MS, self._newest) + length_ms:
             return (Rejection("future", f"{bar.source} of {timestamp} at {now}"),)
         if timestamp < self._newest:
             return (bar,)
