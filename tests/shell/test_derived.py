@@ -19,7 +19,7 @@ from barsync_async.shell.intake import Inbox, Intake
 from barsync_async.shell.producer import Producer
 from barsync_async.testing import create_bar
 from barsync_async.units import SourceId, WallMs
-from barsync_async.venues.outcomes import Running
+from barsync_async.venues.outcomes import Rejection, Running
 
 NOON = WallMs(1_767_355_200_000)
 PARTS, LONGER = SourceId("SPY_1m"), SourceId("SPY_5m")
@@ -211,6 +211,52 @@ async def test_a_connection_of_before_the_clock_was_set_counts_from_when_it_was(
         bench.clock.step(12 * MINUTE)
         await bench.producer.offer([Arrival(before, "a", 1, UP)])
         await bench.live(13, 14, 15, 16)
+        assert bench.took() == []
+
+
+async def test_a_clock_that_was_set_back_makes_the_connection_no_older_than_it_is() -> None:
+    """It began amid a window; by the new clock, before it."""
+    async with deriving() as bench:
+        await bench.until(2.5)
+        await bench.tell(UP)
+        bench.clock.step(-3 * MINUTE)
+        for minute in (3, 4, 5, 6):
+            await bench.part(minute)
+        assert bench.took() == []
+
+
+async def test_a_part_that_was_refused_for_the_future_is_not_taken_for_a_silent_one() -> None:
+    """A clock that is a minute slow takes what comes a little later for the present."""
+    async with deriving() as bench:
+        await bench.tell(UP)
+        await bench.live(1, 2, 3, 4, 5)
+        assert bench.took() == [(5, 1.0, 5.0)]
+        await bench.until(5.2)
+        bench.clock.step(-MINUTE - 1_000)
+        for minute in (6, 7, 8, 9, 10, 11):
+            late_s = 0 if minute == 6 else 2
+            await bench.until(minute + (late_s - 61) / 60)
+            await bench.part(minute)
+        assert bench.took() == []
+
+
+async def test_what_could_not_be_decided_is_not_taken_for_silence() -> None:
+    async with deriving() as bench:
+        await bench.tell(UP)
+        await bench.live(1, 2, 3)
+        await bench.tell(Rejection("future", "a state of a bar"))
+        await bench.tell(UP)  # of another line's, or told again
+        await bench.live(5, 6, 7, 8, 10, 11)
+        assert bench.took() == [(10, 6.0, 10.0)]
+
+
+async def test_a_part_that_was_asked_for_does_not_end_the_doubt() -> None:
+    async with deriving() as bench:
+        await bench.tell(UP)
+        await bench.until(7)
+        await bench.tell(Rejection("future", "a state of a bar"))
+        await bench.part(5, backfilled=True)
+        await bench.live(8, 9, 10, 11)
         assert bench.took() == []
 
 

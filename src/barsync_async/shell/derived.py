@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Sequence
 import structlog
 
 from barsync_async.aggregation.bars import BarAggregator
-from barsync_async.aggregation.outcomes import Outcome
+from barsync_async.aggregation.outcomes import Outcome, Refused
 from barsync_async.aggregation.trades import TradeAggregator
 from barsync_async.messages import Bar
 from barsync_async.ports import Arrival, ConnectionChange
@@ -18,7 +18,7 @@ from barsync_async.units import (
     split_source,
     split_stream,
 )
-from barsync_async.venues.outcomes import Traded
+from barsync_async.venues.outcomes import Rejection, Traded
 
 _NEVER = Instant(MonoNs(0), WallMs(0))
 
@@ -55,6 +55,7 @@ class Derived:
         )
         self._heard_at = heard_at
         self._is_up = False
+        self._doubted_at: WallMs | None = None
         self._last = Arrival(_NEVER, feed, 0, ConnectionChange(up=False))
         self._log = log.bind(feed=feed, source=source)
 
@@ -66,24 +67,53 @@ class Derived:
                 continue
             self._last = arrival
             if isinstance(arrival.item, Bar | Traded):
-                made += self._made(self._taken(arrival.item, arrival.at.wall))
+                made += self._on_part(arrival.item, arrival.at.wall, now)
             elif isinstance(arrival.item, ConnectionChange):
-                # Not as of its arrival: the wall clock may have been set since.
-                self._is_up = arrival.item.up
-                self._aggregator.on_connection(self._is_up, now.wall)
+                self._on_change(arrival.item, now)
+            elif isinstance(arrival.item, Rejection):
+                self._doubt(now)
         return made
 
-    def _taken(self, item: Bar | Traded, now: WallMs) -> Iterable[Outcome]:
+    def _on_part(self, part: Bar | Traded, at: WallMs, now: Instant) -> Iterable[Arrival]:
+        outcomes = self._taken(part, at)
+        if any(isinstance(each, Refused) and each.reason != "too_old" for each in outcomes):
+            self._doubt(now)
+        else:
+            self._trust_again(part)
+        return self._made(outcomes)
+
+    def _on_change(self, change: ConnectionChange, now: Instant) -> None:
+        """It counts from ``now``, not from its arrival: the wall clock may have been set since."""
+        if self._doubted_at is None or not change.up:
+            self._doubted_at = None
+            self._is_up = change.up
+            self._aggregator.on_connection(change.up, now.wall)
+
+    def _doubt(self, now: Instant) -> None:
+        """Whether what is missing was silent, nobody knows any more: the connection vouches for
+        nothing until a part says what time it is at the venue.
+        """
+        if self._is_up:
+            self._doubted_at = now.wall
+            self._aggregator.on_connection(up=False, now=now.wall)
+
+    def _trust_again(self, part: Bar | Traded) -> None:
+        """What is later than ``part`` is yet to come, unless it was asked for itself."""
+        is_asked_for = isinstance(part, Bar) and part.backfilled is True
+        if self._doubted_at is not None and not is_asked_for:
+            time = part.timestamp if isinstance(part, Bar) else part.trade.at_ms
+            since = WallMs(max(self._doubted_at, time))
+            self._doubted_at = None
+            self._aggregator.on_connection(up=True, now=since)
+
+    def _taken(self, item: Bar | Traded, now: WallMs) -> Sequence[Outcome]:
         if isinstance(self._aggregator, TradeAggregator):
             return self._aggregator.on_trade(item.trade, now) if isinstance(item, Traded) else ()
         return self._aggregator.on_bar(item, now) if isinstance(item, Bar) else ()
 
     def on_clock_step(self, now: Instant) -> None:
-        """Somebody set the wall clock: since when the connection is up is known by the new one
-        only from now on.
-        """
-        if self._is_up:
-            self._aggregator.on_connection(self._is_up, now.wall)
+        """Somebody set the wall clock: by which of the two did the connection begin when?"""
+        self._doubt(now)
 
     def on_clock(self, now: Instant) -> list[Arrival]:
         """What the clock alone gives."""
