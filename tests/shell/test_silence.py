@@ -4,10 +4,11 @@ from barsync_async.shell.clock import VirtualClock
 from barsync_async.shell.intake import Intake
 from barsync_async.shell.producer import Producer
 from barsync_async.shell.silence import SilentSources
-from barsync_async.units import SourceId, WallMs
+from barsync_async.units import MonoNs, SourceId, WallMs
 
 SPY, QQQ = SourceId("SPY_1m"), SourceId("QQQ_5m")
 MINUTE = 60_000
+MINUTE_NS = MINUTE * 1_000_000
 
 
 class Bench:
@@ -19,10 +20,11 @@ class Bench:
         self.silent = SilentSources(self._producers)
 
     def heard(self, source: SourceId, minute: float) -> None:
-        self._producers[source].last_at = WallMs(round(minute * MINUTE))
+        self._producers[source].last_at = MonoNs(round(minute * MINUTE_NS))
 
     def news(self, minute: float, *, subscribed: float = 0) -> list[SourceId]:
-        return self.silent.news(WallMs(round(subscribed * MINUTE)), WallMs(round(minute * MINUTE)))
+        subscribed_at, now = round(subscribed * MINUTE_NS), round(minute * MINUTE_NS)
+        return self.silent.news(MonoNs(subscribed_at), MonoNs(now))
 
 
 async def test_three_bars_and_a_minute_are_silence_and_that_is_news_once() -> None:

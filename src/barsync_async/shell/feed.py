@@ -216,7 +216,7 @@ class Feed:
             line = self._lines[-1] if self._lines else None
             if line is None or line.ready_at is None or line.ended.is_set():
                 continue
-            news = silent.news(line.ready_at.wall, self._clock.now().wall)
+            news = silent.news(line.ready_at.mono, self._clock.now().mono)
             if news and self._codec.facts.silence == "empty bar":
                 self._log.warning("silent subscriptions", sources=news)
                 line.aging.set()

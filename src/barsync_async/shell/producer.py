@@ -49,7 +49,7 @@ class Producer:
         self._timer: TimerHandle | None = None
         self.newest: WallMs | None = None
         """The timestamp of the last bar that was handed on."""
-        self.last_at: WallMs | None = None
+        self.last_at: MonoNs | None = None
         """When it arrived."""
 
     def decide(self, feed: str, grace_ms: int, heard_at: Callable[[], WallMs | None]) -> None:
@@ -159,7 +159,7 @@ class Producer:
         last = arrivals[-1].item
         if type(last) is Bar:
             self.newest = last.timestamp
-            self.last_at = arrivals[-1].at.wall
+            self.last_at = arrivals[-1].at.mono
 
     def _trace(self, arrivals: Sequence[Arrival]) -> None:
         """At level debug: every bar, with the monotonic moment that decides whether it is late."""

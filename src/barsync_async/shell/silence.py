@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 
 from barsync_async.shell.producer import Producer
-from barsync_async.units import TIMEFRAMES, SourceId, WallMs, split_source
+from barsync_async.units import NS_PER_MS, TIMEFRAMES, MonoNs, SourceId, split_source
 
 _BARS = 3
 _LEAST_MS = 60_000
@@ -15,7 +15,8 @@ class SilentSources:
 
     A source is silent once nothing came, and it is subscribed, for as long as three bars and a
     minute. One that was news and of which nothing came since is news again only after twice as
-    long, each time: another connection does not make a market trade.
+    long, each time: another connection does not make a market trade. All by the monotonic clock:
+    a wall clock that is set ahead makes nobody silent.
     """
 
     def __init__(self, producers: Mapping[SourceId, Producer]) -> None:
@@ -25,10 +26,10 @@ class SilentSources:
             for source in producers
         }
         self._known: set[SourceId] = set()
-        self._told: dict[SourceId, tuple[WallMs | None, int]] = {}
+        self._told: dict[SourceId, tuple[MonoNs | None, int]] = {}
         self.look_every_ms = min(self._patience_ms.values(), default=_LEAST_MS) // 2
 
-    def news(self, subscribed_at: WallMs, now: WallMs) -> list[SourceId]:
+    def news(self, subscribed_at: MonoNs, now: MonoNs) -> list[SourceId]:
         """The sources that were not silent at the last look and are now."""
         silent = dict(self._silent(subscribed_at, now))
         self._known.intersection_update(silent)
@@ -44,10 +45,11 @@ class SilentSources:
         self._known.update(news)
         return news
 
-    def _silent(self, subscribed_at: WallMs, now: WallMs) -> Iterator[tuple[SourceId, int]]:
+    def _silent(self, subscribed_at: MonoNs, now: MonoNs) -> Iterator[tuple[SourceId, int]]:
         """Which, and for how many ms."""
         for source, producer in self._producers.items():
-            silent_ms = now - max(subscribed_at, producer.last_at or 0)
+            last_at = subscribed_at if producer.last_at is None else producer.last_at
+            silent_ms = (now - max(subscribed_at, last_at)) // NS_PER_MS
             if silent_ms > self._patience_ms[source]:
                 yield source, silent_ms
 
