@@ -128,6 +128,41 @@ async def test_a_line_that_catches_up_while_its_replacement_fails_goes_on_with_t
         assert len(stamps) == len(set(stamps)) > 0
 
 
+def answer(line: Line, symbol: str) -> None:
+    """To the subscription of ``symbol`` alone."""
+    result = {"channel": "ohlc", "interval": 1, "symbol": symbol}
+    line.deliver(json.dumps({"method": "subscribe", "success": True, "result": result}))
+
+
+async def test_a_replacement_without_an_answer_that_the_line_has_is_tried_again() -> None:
+    async with running([ONE, OTHER], start=False) as bench:
+        await connected(bench)
+        old, new = await replaced(bench)
+        answer(new, "BTC/USD")
+        await beat(bench, 12)
+        assert (old.closed, new.closed) == (False, True)
+        await beat(bench, 1)
+        third = bench.line
+        assert third is not new
+        answers(third, range(5, 5))
+        await beat(bench, 3)
+        assert (old.closed, third.closed) == (True, False)
+
+
+async def test_a_replacement_that_is_answered_no_less_than_the_line_takes_over() -> None:
+    async with running([ONE, OTHER], start=False) as bench:
+        kraken(bench)
+        await asyncio.sleep(5 * MINUTE_S)
+        bench.start()
+        await asyncio.sleep(4)
+        answer(bench.line, "BTC/USD")
+        await beat(bench, 15)
+        old, new = await replaced(bench)
+        answer(new, "BTC/USD")
+        await beat(bench, 15)
+        assert (old.closed, new.closed) == (True, False)
+
+
 async def test_what_is_missed_between_two_lines_is_asked_for_and_proves_nothing_till_then() -> None:
     async with running([ONE, OTHER], start=False) as bench:
         history = await connected(bench)

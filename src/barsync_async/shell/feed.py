@@ -177,11 +177,15 @@ class Feed:
         return None
 
     async def _replace(self, old: Line, tasks: TaskGroup) -> Line | None:
-        """Open a new line beside ``old``; it takes over once it is ready, or ``old`` has ended."""
+        """Open a new line beside ``old``; it takes over once it is ready, or ``old`` has ended. One
+        that is left without answers that ``old`` had does not: it is tried again.
+        """
         self._log.info("replacing the connection")
         new = self._open(tasks)
-        await first_of(new.ready, new.ended, old.ended)
-        if new.ended.is_set() and not old.ended.is_set():
+        await first_of(new.ready, new.unanswered, new.ended, old.ended)
+        if not old.ended.is_set() and (new.ended.is_set() or _lacks(new, old)):
+            await new.retire()
+            await new.ended.wait()
             await self._wait_after(new)
             old.aging = anyio.Event()
             old.aging.set()
@@ -397,3 +401,8 @@ class Feed:
         heard = [line.heard_at for line in [line for line in up if line.ready.is_set()] or up]
         walls = [each.wall for each in heard if each is not None]
         return min(walls) if walls and len(walls) == len(heard) else None
+
+
+def _lacks(new: Line, old: Line) -> bool:
+    """Whether ``old`` had an answer that ``new`` waits for."""
+    return not set(new.session.unacknowledged()) <= set(old.session.unacknowledged())

@@ -41,9 +41,9 @@ class LineOwner(Protocol):
 class Line:
     """Connects, says what ``session`` wants said within the venue's rate, and reads.
 
-    ``ready`` is set once every subscription is answered, ``aging`` when somebody wants another
-    line in its place, ``ended`` when it is over; ``error`` then says why, None where :meth:`retire`
-    did it.
+    ``ready`` is set once every subscription is answered, ``unanswered`` once one should have been
+    and is not, ``aging`` when somebody wants another line in its place, ``ended`` when it is over;
+    ``error`` then says why, None where :meth:`retire` did it.
     """
 
     def __init__(
@@ -52,6 +52,7 @@ class Line:
         self.feed = feed
         self.session = session
         self.ready = anyio.Event()
+        self.unanswered = anyio.Event()
         self.aging = anyio.Event()
         self.ended = anyio.Event()
         self.error: FeedError | None = None
@@ -201,6 +202,7 @@ class Line:
         await self._said.wait()
         await anyio.sleep(_ANSWER_WITHIN_S)
         if self.session.unacknowledged():
+            self.unanswered.set()
             await owner.on_unanswered(self)
             await self._end_if_given_up(connection)
 
