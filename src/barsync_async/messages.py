@@ -20,6 +20,8 @@ V = TypeVar("V")
 
 EXCERPT_BYTES = 512
 
+_INFINITY = math.inf  # looked up for every bar
+
 Provenance = Literal["fresh", "carried", "filled", "interpolated", "missing"]
 Status = Literal["complete", "filled", "partial"]
 SkipReason = Literal["incomplete", "empty", "warmup", "suspended"]
@@ -96,8 +98,8 @@ def is_same(held: Bar | None, bar: Bar) -> bool:
 def flaw(bar: Bar) -> str | None:
     """What makes ``bar`` impossible as a record of trades, or None."""
     low, high = bar.low, bar.high
-    if -math.inf < low <= bar.open <= high < math.inf and low <= bar.close <= high:
-        if 0 <= bar.volume < math.inf:
+    if -_INFINITY < low <= bar.open <= high < _INFINITY and low <= bar.close <= high:
+        if 0 <= bar.volume < _INFINITY:
             return None
         return f"volume {bar.volume!r} is not a number of at least 0"
     if not all(map(math.isfinite, (bar.open, high, low, bar.close))):

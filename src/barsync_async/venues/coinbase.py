@@ -51,7 +51,7 @@ _UNWANTED = re.compile(r"authenticat|unauthori[sz]ed|forbidden", re.IGNORECASE)
 _Start = Annotated[int, msgspec.Meta(ge=0, le=(MAX_WALL_MS - _LENGTH_MS) // 1_000)]
 
 
-class _Candle(msgspec.Struct):
+class _Candle(msgspec.Struct, gc=False):
     start: _Start
     open: float
     high: float
@@ -59,6 +59,17 @@ class _Candle(msgspec.Struct):
     close: float
     volume: float
     product_id: Name
+
+
+class _UpdateEvent(msgspec.Struct, gc=False):
+    candles: tuple[_Candle]
+
+
+class _Update(msgspec.Struct, gc=False):
+    """One candle, the most frequent frame."""
+
+    channel: str
+    events: tuple[_UpdateEvent]
 
 
 class _Event(msgspec.Struct):
@@ -92,7 +103,8 @@ class _Sifted(msgspec.Struct):
     events: list[_SiftedEvent] = []
 
 
-_message = msgspec.json.Decoder(_Message, strict=False)  # numbers are strings
+_update = msgspec.json.Decoder(_Update, strict=False)  # numbers are strings
+_message = msgspec.json.Decoder(_Message, strict=False)
 _channel = msgspec.json.Decoder(_Channel)
 _sifted = msgspec.json.Decoder(_Sifted)
 _candle = msgspec.json.Decoder(_Candle, strict=False)
@@ -168,6 +180,16 @@ class CoinbaseSession:
         if len(frame) > _MAX_FRAME_BYTES:
             return (oversized(frame),)
         try:
+            update = _update.decode(frame)
+            if update.channel == "candles":
+                return (self._bar(update.events[0].candles[0], frame),)
+        except NO_JSON:
+            pass
+        return self._unusual(frame)
+
+    def _unusual(self, frame: str | bytes) -> Sequence[Received]:
+        """Not one candle that is as it should be."""
+        try:
             message = _message.decode(frame)
         except NO_JSON as error:
             return self._sift(frame, error)
@@ -181,8 +203,6 @@ class CoinbaseSession:
         candles: list[_Candle] = []
         for event in message.events or ():
             candles += event.candles or ()
-        if len(candles) == 1:
-            return (self._bar(candles[0], frame),)
         candles.sort(key=attrgetter("start"))  # a snapshot begins with the newest
         return [self._bar(candle, frame) for candle in candles]
 
@@ -192,10 +212,11 @@ class CoinbaseSession:
             return Rejection("unknown_source", excerpt(f"{candle.product_id} {_TIMEFRAME}"))
         if candle.start % _LENGTH_S:
             return Rejection("invalid", f"no {_TIMEFRAME} bar starts at {candle.start}")
+        timestamp: WallMs = candle.start * 1_000 + _LENGTH_MS  # type: ignore[assignment]
         bar = Bar(
             symbol,
             _TIMEFRAME,
-            WallMs(candle.start * 1_000 + _LENGTH_MS),
+            timestamp,
             candle.open,
             candle.high,
             candle.low,

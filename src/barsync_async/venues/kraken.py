@@ -56,7 +56,7 @@ grid.
 """
 
 
-class _Row(msgspec.Struct):
+class _Row(msgspec.Struct, gc=False):
     symbol: Name
     interval: int
     interval_begin: Name
@@ -65,6 +65,13 @@ class _Row(msgspec.Struct):
     low: float
     close: float
     volume: float
+
+
+class _Update(msgspec.Struct, gc=False):
+    """One row, the most frequent frame."""
+
+    channel: str
+    data: tuple[_Row]
 
 
 class _Subscription(msgspec.Struct):
@@ -104,6 +111,7 @@ class _Sifted(msgspec.Struct):
     data: list[msgspec.Raw] = []
 
 
+_update = msgspec.json.Decoder(_Update)
 _message = msgspec.json.Decoder(_Message)
 _channel = msgspec.json.Decoder(_Channel)
 _sifted = msgspec.json.Decoder(_Sifted)
@@ -182,15 +190,22 @@ class KrakenSession:
         if len(frame) > _MAX_FRAME_BYTES:
             return (oversized(frame),)
         try:
+            update = _update.decode(frame)
+            if update.channel == "ohlc":
+                return (self._bar(update.data[0], frame),)
+        except NO_JSON:
+            pass
+        return self._unusual(frame)
+
+    def _unusual(self, frame: str | bytes) -> Sequence[Received]:
+        """Not one row that is as it should be."""
+        try:
             message = _message.decode(frame)
         except NO_JSON as error:
             return self._sift(frame, error)
         if message.channel == "ohlc" and message.data is not None:
-            rows = message.data
-            if len(rows) == 1:
-                return (self._bar(rows[0], frame),)
             # So they come, by the documentation; no bar hangs on that.
-            return oldest_first([self._bar(row, frame) for row in rows])
+            return oldest_first([self._bar(row, frame) for row in message.data])
         return self._answer(message, frame)
 
     # Bars
@@ -201,7 +216,7 @@ class KrakenSession:
             return Rejection("unknown_source", excerpt(f"{row.symbol} {row.interval}"))
         symbol, timeframe, length_ms = route
         try:
-            end = WallMs(_begin_ms(row.interval_begin) + length_ms)
+            end: WallMs = _begin_ms(row.interval_begin) + length_ms  # type: ignore[assignment]
         except ValueError as error:
             return rejection("malformed", excerpt(str(error)), frame)
         if end % length_ms or end > MAX_WALL_MS:
