@@ -1,7 +1,8 @@
 """Any feed of JSON messages, as its config describes it: the client's side.
 
-All that is known of the feed is its :class:`~barsync_async.venues.json_format.JsonFormat`. Frames
-are decoded into plain objects, and the fields found by paths that were compiled beforehand.
+All that is known of the feed is its :class:`~barsync_async.venues.json_format.JsonFormat`. Where
+that is simple, frames are decoded in one typed pass. All others, and frames that are not as they
+should be, are decoded into plain objects, and the fields found by paths that were compiled before.
 """
 
 from collections.abc import Sequence
@@ -9,11 +10,12 @@ from typing import Any
 
 import msgspec
 
-from barsync_async.messages import Bar, excerpt, flaw
-from barsync_async.units import MAX_WALL_MS, TIMEFRAMES, SourceId, WallMs, split_source
+from barsync_async.messages import excerpt
+from barsync_async.units import TIMEFRAMES, SourceId, split_source
 from barsync_async.venues.facts import VenueFacts
 from barsync_async.venues.fields import MAX_FRAME_BYTES, NO_JSON, oversized, rejection
-from barsync_async.venues.json_answers import AnswerReader, alike, matcher, same
+from barsync_async.venues.json_answers import AnswerReader, matcher
+from barsync_async.venues.json_bars import BarMaker, Numbers
 from barsync_async.venues.json_format import JsonFormat, placeholders
 from barsync_async.venues.json_names import Names, asks
 from barsync_async.venues.json_path import (
@@ -24,15 +26,14 @@ from barsync_async.venues.json_path import (
     reader,
     reader_of_all,
 )
-from barsync_async.venues.json_time import moment_of
+from barsync_async.venues.json_typed import typed_reader
 from barsync_async.venues.options import VenueOptions
-from barsync_async.venues.outcomes import Received, Rejection, Running
+from barsync_async.venues.outcomes import Received, Rejection
 
 _MOST_REJECTIONS = 16
 """Of one frame; a longer list of the same complaint helps nobody."""
 
 _INT64 = range(-(2**63), 2**63)
-_Five = tuple[float, float, float, float, float]
 _decoder = msgspec.json.Decoder()
 _NO_MESSAGE = (*NO_JSON, ValueError)
 _NO_BAR = (LookupError, TypeError, ValueError, OverflowError, msgspec.ValidationError)
@@ -118,7 +119,9 @@ class JsonSession:
         self.silence_ms = format_.silence_ms
         self._asks = list(asks(format_, sources))
         self._names = Names(sources, format_)
-        self._bars = _BarReader(self._names, format_)
+        maker = BarMaker(format_)
+        self._bars = _BarReader(self._names, format_, maker)
+        self._typed = typed_reader(format_, self._names, maker)
         self._answers = AnswerReader(self._names, [ask.sources for ask in self._asks], format_)
         self._ignored = frozenset(format_.ignore)
         self._is_array = format_.frame == "array"
@@ -139,6 +142,8 @@ class JsonSession:
         """What ``frame`` means; nothing for a running bar or a message of another kind."""
         if len(frame) > MAX_FRAME_BYTES:
             return (oversized(frame),)
+        if self._typed is not None and (bars := self._typed.read(frame)) is not None:
+            return bars
         try:
             content = _decoder.decode(frame)
         except _NO_MESSAGE as error:
@@ -186,19 +191,16 @@ class JsonSession:
 class _BarReader:
     """From decoded bars to ours."""
 
-    def __init__(self, names: Names, format_: JsonFormat) -> None:
+    def __init__(self, names: Names, format_: JsonFormat, maker: BarMaker) -> None:
         self._by_name = names.by_name
+        self._maker = maker
         self._symbol = reader(format_.symbol)
         self._timeframe = reader(format_.timeframe) if format_.timeframe is not None else None
         self._time = reader(format_.time)
-        self._moment = moment_of(format_.time_unit)
-        self._from_open = format_.time_label == "open"
         self._numbers = reader_of_all(
             [format_.open, format_.high, format_.low, format_.close, format_.volume]
         )
         self._flag = reader(format_.final.path) if format_.final else None
-        self._final = format_.final.equals if format_.final else None
-        self._never_says = format_.finality == "later bar or clock"
 
     def read(self, bars: Sequence[Any], message: Any, frame: _Frame) -> Sequence[Received]:
         if len(bars) == 1:
@@ -207,34 +209,19 @@ class _BarReader:
 
     def _bar(self, bar: Any, message: Any, frame: _Frame) -> Sequence[Received]:
         try:
-            if self._flag is not None and not self._is_final(self._flag(bar, message)):
+            if self._flag is not None and not self._maker.is_final(self._flag(bar, message)):
                 return ()
             symbol = self._symbol(bar, message)
             timeframe = self._timeframe(bar, message) if self._timeframe else None
             routes = self._by_name.get((symbol, timeframe))
             if routes is None or type(symbol) is not str:
                 return frame.reject(*_unknown(symbol, timeframe))
-            moment = self._moment(self._time(bar, message))
-            numbers = msgspec.convert(self._numbers(bar, message), _Five, strict=False)
+            moment = self._maker.moment(self._time(bar, message))
+            numbers = msgspec.convert(self._numbers(bar, message), Numbers, strict=False)
         except _NO_BAR as error:
             return frame.reject("malformed", _reason(error))
-        found: list[Received] = []
-        for symbol, timeframe, length_ms in routes:
-            close: WallMs = moment + length_ms if self._from_open else moment  # type: ignore[assignment]
-            bar = Bar(symbol, timeframe, close, *numbers)
-            wrong = flaw(bar) if close <= MAX_WALL_MS else "it ends after the year 9999"
-            if wrong is not None:
-                return frame.reject("invalid", wrong)
-            found.append(Running(bar) if self._never_says else bar)
-        return found
-
-    def _is_final(self, flag: Any) -> bool:
-        """A flag of another type is no flag: better refused than taken for a running bar."""
-        if type(flag) is type(self._final):
-            return bool(flag == self._final)
-        if flag is not None and not alike(flag, self._final):
-            raise TypeError("the final flag has another type")
-        return same(flag, self._final)
+        made = self._maker.bars(routes, moment, numbers)
+        return frame.reject("invalid", made) if isinstance(made, str) else made
 
 
 def _unknown(symbol: Any, timeframe: Any) -> tuple[str, str]:
