@@ -14,13 +14,14 @@ if TYPE_CHECKING:
     from barsync_async.core.synchronizer import Synchronizer
     from barsync_async.errors import BarsyncError
     from barsync_async.messages import Bar, Event, EventType
-    from barsync_async.shell.bus import EventBus, OverflowPolicy
+    from barsync_async.shell.bus import EventBus
     from barsync_async.shell.components.feature_calculator import MultiSymbolFeatureCalculator
     from barsync_async.shell.components.portfolio import Portfolio
     from barsync_async.shell.components.strategy_runner import StrategyRunner
     from barsync_async.shell.components.synchronizer import BarSynchronizer
     from barsync_async.shell.container import Container, ContainerRole
     from barsync_async.shell.stream import synchronize_stream
+    from barsync_async.shell.subscription import OverflowPolicy
 
 _HOMES = {
     "Bar": "messages",
@@ -32,7 +33,7 @@ _HOMES = {
     "EventBus": "shell.bus",
     "EventType": "messages",
     "MultiSymbolFeatureCalculator": "shell.components.feature_calculator",
-    "OverflowPolicy": "shell.bus",
+    "OverflowPolicy": "shell.subscription",
     "Portfolio": "shell.components.portfolio",
     "StrategyRunner": "shell.components.strategy_runner",
     "Synchronizer": "core.synchronizer",

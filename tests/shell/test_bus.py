@@ -7,7 +7,8 @@ import pytest
 
 from barsync_async.errors import Overflow
 from barsync_async.messages import Event, EventType, Gap
-from barsync_async.shell.bus import EventBus, OverflowPolicy, Subscription
+from barsync_async.shell.bus import EventBus
+from barsync_async.shell.subscription import OverflowPolicy, Subscription
 from barsync_async.units import WallMs
 
 

@@ -7,10 +7,10 @@ from tests.worlds.world import ContainerPlan, World
 from barsync_async.core.statistics import SourceStatistics, Statistics
 from barsync_async.messages import Event
 from barsync_async.ports import TimerHandle
-from barsync_async.shell.bus import OverflowPolicy
 from barsync_async.shell.components.synchronizer import BarSynchronizer
 from barsync_async.shell.container import Container
 from barsync_async.shell.daemon import Daemon
+from barsync_async.shell.subscription import OverflowPolicy
 from barsync_async.units import NS_PER_MS
 
 _PERIOD_NS = 777 * NS_PER_MS + 777

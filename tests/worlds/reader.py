@@ -8,7 +8,8 @@ from tests.worlds.world import Reader
 
 from barsync_async.errors import Overflow
 from barsync_async.messages import Event
-from barsync_async.shell.bus import EventBus, OverflowPolicy
+from barsync_async.shell.bus import EventBus
+from barsync_async.shell.subscription import OverflowPolicy
 
 _ODD_S = 0.000_053  # nothing else happens at such a moment
 

@@ -185,19 +185,25 @@ class ContainerConfig(_Table):
     components: Annotated[dict[str, ComponentConfig], Field(min_length=1)]
 
 
-class JsonlConfig(_Table):
+class _OutputTable(_Table):
+    """What every output has: which events, and what happens where it cannot keep up."""
+
+    events: EventNames = list(OUTPUT_EVENTS)
+    queue: Annotated[int, Field(ge=1, le=1_000_000)] = 4_096
+    overflow: Literal["block", "drop_oldest", "latest", "disconnect"] = "block"
+
+
+class JsonlConfig(_OutputTable):
     """``[outputs.NAME]`` with ``type = "jsonl"``; path ``-`` is standard output."""
 
     type: Literal["jsonl"]
     path: Annotated[str, Field(min_length=1)]
-    events: EventNames = list(OUTPUT_EVENTS)
 
 
-class ConsoleConfig(_Table):
+class ConsoleConfig(_OutputTable):
     """``[outputs.NAME]`` with ``type = "console"``: lines for a person, on standard output."""
 
     type: Literal["console"]
-    events: EventNames = list(OUTPUT_EVENTS)
 
 
 OutputConfig = Annotated[JsonlConfig | ConsoleConfig, Field(discriminator="type")]

@@ -37,7 +37,7 @@ class Container:
         self.name = name
         self.role = role
         self.clock: Clock = clock or SystemClock()
-        self.event_bus = EventBus(name)
+        self.event_bus = EventBus(name, clock=self.clock)
         self.components: dict[str, Component] = {}
 
     def add_component(self, name: str, component: Component) -> None:

@@ -9,6 +9,7 @@ from contextlib import AsyncExitStack
 from random import Random
 
 import anyio
+import msgspec
 import structlog
 
 from barsync_async.config import Config
@@ -23,6 +24,7 @@ from barsync_async.shell.groups import one_error
 from barsync_async.shell.intake import Intake
 from barsync_async.shell.outputs.output import Output
 from barsync_async.shell.outputs.registry import make_sink
+from barsync_async.shell.subscription import OverflowPolicy
 
 log = structlog.get_logger("barsync")
 
@@ -70,7 +72,13 @@ class Daemon:
         warn_of_unused(config)
         buses = [container.event_bus for container in self.containers]
         self._outputs = [
-            Output(make_sink(name, table), buses, [EventType(each) for each in table.events])
+            Output(
+                make_sink(name, table),
+                buses,
+                [EventType(each) for each in table.events],
+                queue=table.queue,
+                overflow=OverflowPolicy(table.overflow),
+            )
             for name, table in config.outputs.items()
         ]
 
@@ -80,6 +88,7 @@ class Daemon:
         Raises:
             OutputError: an output cannot be written. Nothing is drained then.
             SubscriptionRefused: every feed was refused for good.
+            Overflow: an output fell behind and was cut off; all others are whole.
         """
         with one_error():
             async with AsyncExitStack() as opened, anyio.create_task_group() as everything:
@@ -99,6 +108,9 @@ class Daemon:
         self._log_totals()
         if (refused := self._feeds.refused) is not None:
             raise refused
+        for output in self._outputs:
+            if output.cut_off is not None:
+                raise output.cut_off
 
     async def _feed_until(self, stop: anyio.Event) -> None:
         """Run the feeds; when they have ended, close all other parts from the front to the end."""
@@ -110,6 +122,9 @@ class Daemon:
 
     def _log_totals(self) -> None:
         for container in self.containers:
+            for queue in container.event_bus.statistics():
+                if queue.dropped or queue.held_up_ms:
+                    log.warning("queue", container=container.name, **msgspec.structs.asdict(queue))
             for synchronizer in container.find(BarSynchronizer):
                 totals = synchronizer.statistics()
                 log.info(

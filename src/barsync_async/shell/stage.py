@@ -3,7 +3,8 @@
 from collections.abc import Callable
 
 from barsync_async.messages import EventType
-from barsync_async.shell.bus import EventBus, Handler, Subscription
+from barsync_async.shell.bus import EventBus, Handler
+from barsync_async.shell.subscription import Subscription
 
 
 class Stage:

@@ -5,9 +5,9 @@ from collections.abc import Callable, Iterable
 import anyio
 
 from barsync_async.messages import Decision, Event, EventType, Features, PortfolioUpdate, Signal
-from barsync_async.shell.bus import Subscription
 from barsync_async.shell.components.strategy_worker import Answer, StrategyWorker
 from barsync_async.shell.container import Container
+from barsync_async.shell.subscription import Subscription
 from barsync_async.strategy_choice import StrategyChoice, strategy_maker
 from barsync_async.units import WallMs
 

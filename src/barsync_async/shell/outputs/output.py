@@ -5,28 +5,49 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
+import structlog
+
+from barsync_async.errors import Overflow
 from barsync_async.messages import EventType
 from barsync_async.ports import Sink
-from barsync_async.shell.bus import EventBus, OverflowPolicy, Subscription
+from barsync_async.shell.bus import EventBus
+from barsync_async.shell.subscription import OverflowPolicy, Subscription
 
 T = TypeVar("T")
 
-_CAPACITY = 4_096
+log = structlog.get_logger("barsync.output")
 
 
 class Output:
     """Writes the events of some types, in order, in a thread of its own: a slow disk or reader
-    never delays a deadline. Where it cannot keep up, the sets wait; none is lost.
+    never delays a deadline.
+
+    Args:
+        sink: where to.
+        buses: of the containers whose events it writes.
+        events: which of them.
+        queue: how many of each container may wait.
+        overflow: what happens when as many do.
     """
 
-    def __init__(self, sink: Sink, buses: Sequence[EventBus], events: Sequence[EventType]) -> None:
+    def __init__(
+        self,
+        sink: Sink,
+        buses: Sequence[EventBus],
+        events: Sequence[EventType],
+        *,
+        queue: int = 4_096,
+        overflow: OverflowPolicy = OverflowPolicy.BLOCK,
+    ) -> None:
         self._sink = sink
+        self.cut_off: Overflow | None = None
+        """Why it writes no more; None while it goes on."""
         self._subscriptions = [
             bus.subscribe_queue(
                 *events,
                 name=f"output {sink.name}",
-                capacity=_CAPACITY,
-                overflow=OverflowPolicy.BLOCK,
+                capacity=queue,
+                overflow=overflow,
             )
             for bus in buses
         ]
@@ -42,9 +63,13 @@ class Output:
         await self._in_thread(self._sink.open)
 
     async def write_from(self, subscription: Subscription) -> None:
-        """Write one container's events until its subscription is closed."""
-        while events := await subscription.take():
-            await self._in_thread(lambda batch=events: self._sink.write(batch))  # type: ignore[misc]
+        """Write one container's events until its subscription is closed, or cut off."""
+        try:
+            while events := await subscription.take():
+                await self._in_thread(lambda batch=events: self._sink.write(batch))  # type: ignore[misc]
+        except Overflow as error:
+            self.cut_off = error
+            log.error("cut off", output=self._sink.name, detail=str(error))  # noqa: TRY400 - told
 
     def stop(self) -> None:
         """Take nothing new; what waits is still written."""
