@@ -223,14 +223,14 @@ async def test_a_line_that_is_ready_while_the_others_end_is_told_vouches_for_sil
         await connected(bench)
         old, new = await replaced(bench)
         changed: list[bool] = []
-        tell = bench.feed._tell_sources
+        tell = bench.feed._dispatch.tell_sources
 
         async def note(change: ConnectionChange, at: Instant) -> None:
             changed.append(change.up)
             await asyncio.sleep(0 if change.up else 2)  # held up
             await tell(change, at)
 
-        bench.feed._tell_sources = note  # type: ignore[method-assign]
+        bench.feed._dispatch.tell_sources = note  # type: ignore[method-assign]
         old.end()
         await asyncio.sleep(1)
         answers(new, range(5, 5))
@@ -244,13 +244,13 @@ async def test_that_a_line_has_ended_is_told_before_that_the_next_one_is_up() ->
         bench.venue.takes_s = 3
         bench.feed._lines[-1].aging.set()
         await beat(bench, 1)
-        tell = bench.feed._tell_sources
+        tell = bench.feed._dispatch.tell_sources
 
         async def held_up(change: ConnectionChange, at: Instant) -> None:
             await asyncio.sleep(0 if change.up else 5)
             await tell(change, at)
 
-        bench.feed._tell_sources = held_up  # type: ignore[method-assign]
+        bench.feed._dispatch.tell_sources = held_up  # type: ignore[method-assign]
         bench.line.end()
         await asyncio.sleep(15)
         assert changes(bench.take("events"))[:2] == ["down", "up, catching up"]

@@ -24,6 +24,7 @@ from barsync_async.ports import (
 from barsync_async.shell.back_off import BackOff
 from barsync_async.shell.backfill import Backfill
 from barsync_async.shell.catch_up import catch_up
+from barsync_async.shell.dispatch import Dispatch, SortedOut
 from barsync_async.shell.intake import Intake
 from barsync_async.shell.line import Line
 from barsync_async.shell.past_bars import PastBars
@@ -33,12 +34,10 @@ from barsync_async.shell.waiting import first_of
 from barsync_async.shell.websocket import OversizedFrame
 from barsync_async.units import (
     NS_PER_MS,
-    TRADES,
     Instant,
     SourceId,
     WallMs,
     is_trades,
-    split_stream,
 )
 from barsync_async.venues.options import VenueOptions
 from barsync_async.venues.outcomes import (
@@ -49,7 +48,6 @@ from barsync_async.venues.outcomes import (
     Rejection,
     Reply,
     Running,
-    Traded,
 )
 
 _STABLE_NS = 60_000 * NS_PER_MS
@@ -100,9 +98,8 @@ class Feed:
         self._options = options
         self._connector = connector
         self._producers = producers
-        self._routes = {split_stream(source): producers[source] for source in sources}
         self._bars = {source: each for source, each in producers.items() if not is_trades(source)}
-        self._events = events
+        self._dispatch = Dispatch(name, sources, producers, events)
         self._clock = clock
         self._intake = intake
         self._back_off = BackOff(rng)
@@ -110,7 +107,6 @@ class Feed:
         self._log = log.bind(feed=name)
         self._stopping = anyio.Event()
         self._lines: list[Line] = []
-        self._order = 0
         self._catching_up: set[Line] = set()
         self._changing = anyio.Lock()  # what lines become is told of one after the other
         flagged = codec.facts.finality != "later bar or clock"
@@ -231,13 +227,13 @@ class Feed:
 
     async def hand_on(self, items: Sequence[Bar | Rejection]) -> None:
         """Past bars, as if they arrived now."""
-        await self._offer(items, self._clock.now())
+        await self._dispatch.hand_on(items, self._clock.now())
 
     async def _catch_up(self, line: Line, past: PastBars) -> None:
         self._catching_up.add(line)
         try:
             if await catch_up(line, past, self._intake, self.hand_on):
-                await self._tell(CaughtUp(), self._clock.now())
+                await self._dispatch.tell(CaughtUp(), self._clock.now())
         finally:
             self._catching_up.discard(line)
 
@@ -253,7 +249,9 @@ class Feed:
                 past.note_outage()
                 line.hold_back()
             catching_up = past is not None or bool(self._catching_up)
-            await self._tell(ConnectionChange(up=True, catching_up=catching_up), self._clock.now())
+            await self._dispatch.tell(
+                ConnectionChange(up=True, catching_up=catching_up), self._clock.now()
+            )
         if past is not None:
             self._tasks.start_soon(self._catch_up, line, past, name=f"catching up {self.name}")
 
@@ -261,22 +259,25 @@ class Feed:
         """Every subscription is answered: from now on, what does not come did not happen."""
         async with self._changing:
             if not any(each.ready.is_set() for each in self._others_up(line)):
-                await self._tell_sources(ConnectionChange(up=True), self._clock.now())
+                await self._dispatch.tell_sources(ConnectionChange(up=True), self._clock.now())
 
     async def on_frames(self, line: Line, frames: Sequence[Frame]) -> None:
         """These were read."""
-        sorted_out: dict[Producer, list[Arrival]] = {}
-        receive = line.session.receive
+        sorted_out: SortedOut = {}
+        receive, sort = line.session.receive, self._dispatch.sort
         later = self._lines[self._lines.index(line) + 1 :]
         is_replaced = any(each.is_up and each.ready.is_set() for each in later)
         for frame in frames:
             for item in receive(frame.data):
-                if not (is_replaced and type(item) is Running):  # the later line's are newer
-                    self._sort(item, frame.at, sorted_out, line)
-        for producer, arrivals in sorted_out.items():
-            await producer.offer(arrivals)
-        if self._events in sorted_out and any(each.ready.is_set() for each in self._lines):
-            await self._doubt(sorted_out[self._events])
+                if is_replaced and type(item) is Running:
+                    continue  # the later line's are newer
+                if not sort(item, frame.at, sorted_out):
+                    self._note(item, line)
+                    if isinstance(item, Refusal) and item.final and item.sources:
+                        sort(SourcesRefused(item.sources), frame.at, sorted_out)
+        events = await self._dispatch.offer(sorted_out)
+        if events and any(each.ready.is_set() for each in self._lines):
+            await self._doubt(events)
         for frame in frames:
             self._intake.leave(frame.at)
 
@@ -284,7 +285,7 @@ class Feed:
         """What could not be read may have been the bar of an interval that looks silent now."""
         items = [each.item for each in events]
         if any(isinstance(each, Rejection) and each.reason != "unknown_source" for each in items):
-            await self._tell_sources(ConnectionChange(up=True), events[-1].at)
+            await self._dispatch.tell_sources(ConnectionChange(up=True), events[-1].at)
 
     async def on_unanswered(self, line: Line) -> None:
         """Not every subscription was answered. If none was, and the venue has said what it has
@@ -304,7 +305,7 @@ class Feed:
             self._back_off.reset()
         try:
             if isinstance(line.error, OversizedFrame):
-                await self._offer([Rejection("oversized", line.error.detail)], ended_at)
+                await self._dispatch.hand_on([Rejection("oversized", line.error.detail)], ended_at)
             async with self._changing:
                 if not self._stopping.is_set():
                     await self._tell_end(self._others_up(line), ended_at)
@@ -315,82 +316,37 @@ class Feed:
         if others:
             await self._hand_over(others[-1], ended_at)
         else:
-            await self._tell_sources(ConnectionChange(up=False), ended_at)
-            await self._tell(ConnectionChange(up=False), ended_at)
+            await self._dispatch.tell_sources(ConnectionChange(up=False), ended_at)
+            await self._dispatch.tell(ConnectionChange(up=False), ended_at)
 
     async def _hand_over(self, heir: Line, at: Instant) -> None:
         """``heir`` is the only line now: what is missed till it is ready it makes up for."""
         past = self.past
         if not heir.ready.is_set():
-            await self._tell_sources(ConnectionChange(up=False), at)
+            await self._dispatch.tell_sources(ConnectionChange(up=False), at)
             if past is not None:
                 past.note_outage()
         if past and (self._catching_up or not past.is_filled) and heir not in self._catching_up:
-            await self._tell(ConnectionChange(up=True, catching_up=True), at)
+            await self._dispatch.tell(ConnectionChange(up=True, catching_up=True), at)
             self._tasks.start_soon(self._catch_up, heir, past, name=f"catching up {self.name}")
 
     def _others_up(self, line: Line) -> list[Line]:
         return [each for each in self._lines if each is not line and each.is_up]
 
-    def _sort(
-        self,
-        item: Received | SourcesRefused,
-        at: Instant,
-        sorted_out: dict[Producer, list[Arrival]],
-        line: Line | None = None,
-    ) -> None:
-        """Put ``item`` to what goes to the same producer, or note it."""
-        if type(item) is Bar:
-            producer = self._routes[item.symbol, item.timeframe]
-        elif type(item) is Running:
-            producer = self._routes[item.bar.symbol, item.bar.timeframe]
-        elif type(item) is Traded:
-            producer = self._routes[item.symbol, TRADES]
-        elif type(item) is Rejection:
-            self._log.warning("rejected", reason=item.reason, detail=item.detail)
-            producer = self._events
-        elif isinstance(item, SourcesRefused):
-            producer = self._events
-        else:
-            self._note(item, line)
-            if isinstance(item, Refusal) and item.final and item.sources:
-                self._sort(SourcesRefused(item.sources), at, sorted_out)
-            return
-        self._order += 1
-        sorted_out.setdefault(producer, []).append(Arrival(at, self.name, self._order, item))
-
-    async def _offer(self, items: Sequence[Bar | Rejection], at: Instant) -> None:
-        sorted_out: dict[Producer, list[Arrival]] = {}
-        for item in items:
-            self._sort(item, at, sorted_out)
-        for producer, arrivals in sorted_out.items():
-            await producer.offer(arrivals)
-
-    async def _tell(self, item: ConnectionChange | CaughtUp, at: Instant) -> None:
-        self._order += 1
-        await self._events.offer([Arrival(at, self.name, self._order, item)])
-
-    async def _tell_sources(self, change: ConnectionChange, at: Instant) -> None:
-        wanting = [each for each in self._producers.values() if each.wants_changes]
-        self._order += bool(wanting)
-        for producer in wanting:
-            await producer.offer([Arrival(at, self.name, self._order, change)])
-
-    def _note(self, item: Received, line: Line | None) -> None:
+    def _note(self, item: Received, line: Line) -> None:
         match item:
             case Acknowledged(sources):
                 self._log.info("subscribed", sources=sources)
             case Refusal(sources, detail, final):
                 self._log.error("refused by the venue", sources=sources, detail=detail, final=final)
-                if line is not None and not sources:
+                if not sources:
                     line.complaint = detail
                     if final:
                         line.give_up(SubscriptionRefused(self.name, detail))
             case GoingAway(detail):
                 self._log.warning("the venue is going away", detail=detail)
-                if line is not None:
-                    line.aging.set()
-            case Reply(text) if line is not None:
+                line.aging.set()
+            case Reply(text):
                 line.say(text)
 
     def heard_at(self) -> WallMs | None:
