@@ -78,14 +78,15 @@ class Bar(msgspec.Struct, frozen=True, gc=False):
 class Trade(msgspec.Struct, frozen=True, gc=False):
     """``size`` units changed hands at ``price`` at ``at_ms`` (ms since the epoch, by the venue).
 
-    ``id`` tells trades apart. Numbers ascend, and so order the trades of one millisecond; names say
-    nothing of order; None: the venue has none, and repetitions cannot be noticed.
+    ``id`` tells the trades of one millisecond apart; None: the venue has none, and repetitions
+    cannot be noticed. ``number`` ascends, and so orders them; those of one number go by arrival.
     """
 
     price: float
     size: float
     at_ms: WallMs
     id: int | str | None = None
+    number: int = 0
 
 
 def is_same(held: Bar | None, bar: Bar) -> bool:

@@ -69,7 +69,7 @@ def longer_bar(parts: Sequence[Bar], timeframe: str, end: int) -> Bar:
 def bar_of_trades(prints: Sequence[Print], timeframe: str, end: int) -> Bar:
     """The bar of ``prints``, which are in the order of arrival."""
     trades = [each.trade for each in prints]
-    trades.sort(key=lambda trade: (trade.at_ms, trade.id if isinstance(trade.id, int) else 0))
+    trades.sort(key=lambda trade: (trade.at_ms, trade.number))
     prices = sorted(trade.price for trade in trades)
     volume = float(sum(Fraction(trade.size) for trade in trades))
     first, last = trades[0].price, trades[-1].price
@@ -130,7 +130,7 @@ def trades_story(end: int, steps: Sequence[Step], rules: Rules) -> Iterator[list
     length = TIMEFRAMES[rules.timeframe].length_ms
     line = Line(end - length - rules.grace_ms)
     prints: list[Print] = []
-    ids: set[int | str] = set()
+    seen: set[tuple[int, int | str]] = set()
     newest, over, given = 0, False, None
     for step in steps:
         settles, news = False, False
@@ -138,9 +138,9 @@ def trades_story(end: int, steps: Sequence[Step], rules: Rules) -> Iterator[list
             case Connection():
                 line.turn(step)
                 newest = 0
-            case Print(trade, _) if trade.id is None or trade.id not in ids:
+            case Print(trade, _) if trade.id is None or (trade.at_ms, trade.id) not in seen:
                 if trade.id is not None:
-                    ids.add(trade.id)
+                    seen.add((trade.at_ms, trade.id))
                 newest = max(newest, trade.at_ms)
                 if end - length <= trade.at_ms < end:
                     prints.append(step)

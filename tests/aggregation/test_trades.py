@@ -21,8 +21,8 @@ GRACE = 2_000
 
 
 def trade(at: int, price: float = 100.0, size: float = 1.0, name: int | str | None = None) -> Trade:
-    """A trade ``at`` milliseconds after T."""
-    return Trade(price, size, WallMs(T + at), name)
+    """A trade ``at`` milliseconds after T; one that has a number goes by it."""
+    return Trade(price, size, WallMs(T + at), name, name if isinstance(name, int) else 0)
 
 
 def whole(minute: int, *trades: Trade) -> Bar:
@@ -130,9 +130,27 @@ def test_a_late_trade_of_an_empty_window_gives_its_first_bar(live: TradeAggregat
 
 @pytest.mark.parametrize("name", [5, "five"])
 def test_a_trade_that_is_sent_again_counts_once(live: TradeAggregator, name: int | str) -> None:
-    on_trades(live, trade(10, name=name), trade(10, name=name), trade(20, 300.0, name=name))
+    on_trades(live, trade(10, name=name), trade(10, name=name), trade(10, 300.0, name=name))
     assert clock(live, END + GRACE) == [whole(1, trade(10))]
     assert on_trade(live, trade(10, name=name), END + GRACE) == []
+
+
+def test_an_id_that_comes_again_at_another_time_is_another_trade(live: TradeAggregator) -> None:
+    """Some venues number the trades of every day, or of every exchange, from 1 on."""
+    on_trades(live, trade(10, name=1), trade(MINUTE, name=1), trade(MINUTE + 1, 3.0, name=1))
+    assert clock(live, END + GRACE) == [whole(1, trade(10))]
+    assert clock(live, END + MINUTE + GRACE) == [
+        whole(2, trade(MINUTE), trade(MINUTE + 1, 3.0)),
+    ]
+
+
+def test_an_id_says_nothing_of_order(live: TradeAggregator) -> None:
+    first = Trade(1.0, 1.0, WallMs(T + 7), id=9, number=1)
+    last = Trade(2.0, 1.0, WallMs(T + 7), id=8, number=2)
+    on_trades(live, last, first)
+    (bar,) = clock(live, END + GRACE)
+    assert isinstance(bar, Bar)
+    assert (bar.open, bar.close) == (1.0, 2.0)
 
 
 def test_trades_without_ids_all_count(live: TradeAggregator) -> None:
@@ -299,7 +317,8 @@ def days(draw: st.DrawFn) -> list[Step]:
         if what < 6:
             at = now - draw(st.sampled_from([50, 50, 50, 0, 1_000, 59_000, 130_000, -70_000]))
             price = draw(st.sampled_from([1.0, 2.0, 3.0]))
-            steps.append(Print(Trade(price, draw(sizes), WallMs(at), draw(names)), now))
+            number = draw(st.integers(0, 2))
+            steps.append(Print(Trade(price, draw(sizes), WallMs(at), draw(names), number), now))
         elif what < 9:
             heard = draw(st.sampled_from([0, 0, 0, -1_000, -400_000, 1_000, None]))
             steps.append(Clock(now, None if heard is None else now + heard))

@@ -20,21 +20,21 @@ ALPACA = {"T": "t", "i": 96921, "S": "AAPL", "x": "D", "p": 126.55, "s": 1, "c":
 POLYGON = {"ev": "T", "sym": "MSFT", "x": 4, "i": "12345", "z": 3, "p": 114.125, "s": 100}
 
 TOLD: dict[str, tuple[str, Any, Trade]] = {
-    "binance": ("BNB/BTC", BINANCE | {"m": True, "M": True}, Trade(0.001, 100.0, AT, 12345)),
+    "binance": ("BNB/BTC", BINANCE | {"m": True, "M": True}, Trade(0.001, 100.0, AT, 12345, 12345)),
     "binance_futures": (
         "BNB/BTC",
         AGGREGATE | {"f": 100, "l": 105, "T": AT, "m": True},
-        Trade(0.001, 100.0, AT, 5933014),
+        Trade(0.001, 100.0, AT, 5933014, 5933014),
     ),
     "alpaca": (
         "AAPL",
         [ALPACA | {"t": "2022-12-31T19:43:02.136000123Z", "z": "C"}],
-        Trade(126.55, 1.0, AT, 96921),
+        Trade(126.55, 1.0, AT, "D 96921", 123),
     ),
     "polygon": (
         "MSFT",
         [POLYGON | {"c": [0, 12], "t": AT, "q": 3681328}],
-        Trade(114.125, 100.0, AT, 3681328),
+        Trade(114.125, 100.0, AT, "4 None 12345", 3681328),
     ),
 }
 
@@ -57,13 +57,70 @@ def test_trades_of_a_symbol_that_nobody_asked_for_are_rejected(venue: str) -> No
 
 
 @pytest.mark.parametrize("venue", TOLD)
-@pytest.mark.parametrize("key", ["p", "q", "s", "t", "T"])
+@pytest.mark.parametrize("key", ["p", "q", "s", "t", "T", "i", "x", "ds", "trfi"])
 @pytest.mark.parametrize("value", [None, "", "x", [], {}, -1e400, "9" * 400])
 def test_a_trade_that_cannot_be_never_raises(venue: str, key: str, value: object) -> None:
     symbol, message, _ = TOLD[venue]
     spoilt = [message[0] | {key: value}] if isinstance(message, list) else message | {key: value}
     for item in session(venue, symbol).receive(json.dumps(spoilt)):
         assert isinstance(item, Traded | Rejection)
+
+
+def trades(venue: str, symbol: str, *messages: dict[str, Any]) -> list[Trade]:
+    items = session(venue, symbol).receive(json.dumps(messages))
+    assert all(isinstance(item, Traded) for item in items)
+    return [item.trade for item in items]
+
+
+def told_apart(*each: Trade) -> int:
+    return len({(trade.at_ms, trade.id) for trade in each})
+
+
+def test_polygons_trades_are_told_apart_by_exchange_facility_and_id_not_by_the_days_number() -> (
+    None
+):
+    one = POLYGON | {"t": AT, "q": 7}
+    assert told_apart(*trades("polygon", "MSFT", one, one)) == 1
+    others: list[dict[str, Any]] = [
+        {"x": 11},
+        {"trfi": 201},
+        {"i": "12346"},
+        {"t": AT + 86_400_000},
+    ]
+    assert told_apart(*trades("polygon", "MSFT", one, *(one | other for other in others))) == 5
+    assert [each.number for each in trades("polygon", "MSFT", one, one | {"q": 9})] == [7, 9]
+
+
+def test_a_polygon_trade_without_an_id_is_known_by_its_number() -> None:
+    one = {key: value for key, value in POLYGON.items() if key != "i"} | {"t": AT, "q": 7}
+    assert [each.id for each in trades("polygon", "MSFT", one, one | {"q": None})] == [7, None]
+
+
+def test_polygons_fractions_of_a_share_count() -> None:
+    one = POLYGON | {"t": AT, "s": 0, "ds": "0.25"}
+    (trade, whole) = trades("polygon", "MSFT", one, POLYGON | {"t": AT, "ds": None})
+    assert (trade.size, whole.size) == (0.25, 100.0)
+
+
+def test_alpacas_stocks_are_told_apart_by_exchange_and_id() -> None:
+    one = ALPACA | {"t": "2022-12-31T19:43:02.136Z"}
+    assert told_apart(*trades("alpaca", "AAPL", one, one)) == 1
+    assert told_apart(*trades("alpaca", "AAPL", one, one | {"x": "V"}, one | {"i": 9})) == 3
+    assert [each.id for each in trades("alpaca", "AAPL", one | {"i": None})] == [None]
+
+
+def test_alpacas_crypto_has_no_exchange() -> None:
+    one = {"T": "t", "S": "BTC/USD", "p": 1.0, "s": 0.5, "t": "2022-12-31T19:43:02Z", "i": 5}
+    assert told_apart(*trades("alpaca_crypto", "BTC/USD", one, one, one | {"i": 6})) == 2
+
+
+@pytest.mark.parametrize(
+    ("fraction", "ns"),
+    [("", 0), (".1", 0), (".136", 0), (".1361", 100_000), (".136000001", 1), (".1360000019", 1)],
+)
+def test_alpacas_trades_of_one_millisecond_go_by_their_nanoseconds(fraction: str, ns: int) -> None:
+    (trade,) = trades("alpaca", "AAPL", ALPACA | {"t": f"2022-12-31T19:43:02{fraction}Z"})
+    assert trade.number == ns
 
 
 def test_binance_is_asked_for_its_stream_of_trades() -> None:

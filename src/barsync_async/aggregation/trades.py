@@ -38,8 +38,7 @@ class _Tape:
 
     def put(self, trade: Trade, arrival: int) -> None:
         """Take in ``trade``, the ``arrival``-th that came."""
-        number = trade.id if isinstance(trade.id, int) else 0
-        placed = (trade.at_ms, number, arrival), trade.price
+        placed = (trade.at_ms, trade.number, arrival), trade.price
         self._first = min(self._first, placed)
         self._last = max(self._last, placed)
         self._high = max(self._high, trade.price)
@@ -74,7 +73,8 @@ class TradeAggregator:
     no bar. A window without trades gives nothing.
 
     A later trade of a window that gave its bar gives the bar again, revised, if it alters it. A
-    trade whose id was seen among the newest ``IDS_REMEMBERED`` gives nothing, whatever it says.
+    trade whose time and id were seen among the newest ``IDS_REMEMBERED`` gives nothing, whatever it
+    says. An id alone repeats nothing: some venues begin anew with every day.
 
     Wall clocks get set: call :meth:`on_connection` again for the connection that is up, and
     :meth:`on_clock`. Set back, windows stay open for longer; set ahead, covered windows may give
@@ -97,7 +97,7 @@ class TradeAggregator:
         self._timeframe = TIMEFRAMES[timeframe]
         self._newest = 0  # the time of the latest trade of this connection
         self._arrivals = 0
-        self._ids: dict[int | str, None] = {}
+        self._ids: dict[tuple[WallMs, int | str], None] = {}
         self._windows = Windows(
             self._timeframe.length_ms, grace_ms, keep, grace_ms, lambda: _Tape(symbol, timeframe)
         )
@@ -150,12 +150,13 @@ class TradeAggregator:
         self._windows.on_connection(up=up, now=now)
 
     def _is_repeated(self, trade: Trade) -> bool:
-        """Whether its id was seen; from now on it was."""
+        """Whether its time and id were seen; from now on they were."""
         if trade.id is None:
             return False
-        if trade.id in self._ids:
+        key = trade.at_ms, trade.id
+        if key in self._ids:
             return True
-        self._ids[trade.id] = None
+        self._ids[key] = None
         if len(self._ids) > IDS_REMEMBERED:
             del self._ids[next(iter(self._ids))]
         return False

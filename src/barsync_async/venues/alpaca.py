@@ -14,7 +14,7 @@ import msgspec
 from barsync_async.messages import EXCERPT_BYTES, Bar, Trade, excerpt, flaw
 from barsync_async.units import TIMEFRAMES, SourceId, WallMs, is_trades, split_source, split_stream
 from barsync_async.venues.alpaca_market import STOCKS, AlpacaMarket
-from barsync_async.venues.fields import Name, rfc3339_ms
+from barsync_async.venues.fields import Name, below_ms, rfc3339_ms
 from barsync_async.venues.history.alpaca import AlpacaHistory
 from barsync_async.venues.mixed import MixedFrames
 from barsync_async.venues.options import Credentials, VenueOptions
@@ -52,6 +52,7 @@ class _Trade(msgspec.Struct, tag_field="T", tag="t", gc=False):
     s: float
     t: str
     i: int | None = None
+    x: Name | None = None  # of crypto there is none
 
 
 class _Correction(msgspec.Struct, tag_field="T", tag="c"):
@@ -197,7 +198,7 @@ class AlpacaSession:
             at_ms = rfc3339_ms(message.t)
         except ValueError as error:
             return Rejection("malformed", excerpt(f"a trade of {message.S}: t: {error}"))
-        trade = Trade(message.p, message.s, at_ms, message.i)
+        trade = Trade(message.p, message.s, at_ms, _identity(message), below_ms(message.t))
         return Traded(split_stream(source)[0], trade)
 
     def _answer(self, message: object) -> Sequence[Received]:
@@ -256,6 +257,17 @@ class AlpacaSession:
 def _wire_symbol(market: AlpacaMarket, source: SourceId) -> str:
     symbol, _ = split_stream(source)
     return market.wire_symbol(symbol) or symbol
+
+
+def _identity(trade: _Trade) -> str | None:
+    """One symbol's trades are told apart by the exchange and its number.
+
+    Source: the venue's staff, who name symbol, date, exchange and id as what is unique, and say
+    that the ids of the facilities that report as exchange D are kept apart by an offset
+    (forum.alpaca.markets, topic 17728). The numbers of two exchanges say nothing of order, so
+    trades of one millisecond go by their nanoseconds.
+    """
+    return None if trade.i is None else f"{trade.x or ''} {trade.i}"
 
 
 def _close_of(opened: str) -> WallMs:

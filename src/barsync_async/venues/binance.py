@@ -289,7 +289,7 @@ class BinanceSession:
         if symbol is None:
             return Rejection("unknown_source", excerpt(f"trades of {told.s}"))
         number = told.t if told.a is None else told.a
-        return Traded(symbol, Trade(told.p, told.q, WallMs(told.T), number))
+        return Traded(symbol, Trade(told.p, told.q, WallMs(told.T), number, number or 0))
 
     def _refusal(self, seen: _Envelope) -> Refusal:
         code = seen.error.code if seen.error else seen.code

@@ -1,5 +1,6 @@
 """What venues' messages have in common: names, moments, a bar from its six numbers."""
 
+import re
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, TypeVar
@@ -23,6 +24,7 @@ Item = TypeVar("Item", bound=Bar | Running | Rejection)
 NO_JSON = (msgspec.DecodeError, RecursionError, UnicodeError)
 """What decoding raises: no JSON, of another form, nested too deep, or of no text."""
 
+_BELOW_MS = re.compile(r"[.,]\d{3}(\d{1,6})")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
 _LONGEST_MOMENT = 40
@@ -44,6 +46,12 @@ def rfc3339_ms(text: str) -> WallMs:
     if since < 0:
         raise ValueError(f"{text!r} lies before 1970")
     return WallMs(since)
+
+
+def below_ms(text: str) -> int:
+    """What :func:`rfc3339_ms` cuts off ``text``, in nanoseconds."""
+    digits = _BELOW_MS.search(text)
+    return int(digits[1].ljust(6, "0")) if digits else 0
 
 
 def compact_symbol(symbol: str) -> str:

@@ -48,7 +48,11 @@ class _Trade(msgspec.Struct, tag_field="ev", tag="T", gc=False):
     p: float
     s: float
     t: Timestamp
-    q: int | None = None  # ascends by ticker; the exchanges' own ids in i do not
+    q: int | None = None
+    i: Name | None = None
+    x: int | None = None
+    trfi: int | None = None
+    ds: float | None = None  # a text
 
 
 class _Status(msgspec.Struct, tag_field="ev", tag="status"):
@@ -184,7 +188,8 @@ class PolygonSession:
         symbol = self._trades.get(event.sym)
         if symbol is None:
             return Rejection("unknown_source", excerpt(f"trades of {event.sym}"))
-        return Traded(symbol, Trade(event.p, event.s, WallMs(event.t), event.q))
+        size = event.s if event.ds is None else event.ds
+        return Traded(symbol, Trade(event.p, size, WallMs(event.t), _identity(event), event.q or 0))
 
     def _answer(self, answers: Sequence[_Status]) -> list[Received]:
         """Confirmations first: what a refusal in the same frame is about is among the others."""
@@ -258,6 +263,15 @@ def _routes(sources: Sequence[SourceId], timeframe: str) -> Mapping[str, tuple[s
     length_ms = TIMEFRAMES[timeframe].length_ms
     symbols = [symbol for symbol, name in map(split_stream, sources) if name == timeframe]
     return {ticker(symbol) or symbol: (symbol, timeframe, length_ms) for symbol in symbols}
+
+
+def _identity(trade: _Trade) -> int | str | None:
+    """One ticker's trades are told apart by exchange, reporting facility and id.
+
+    Source: the venue's reference of trades ("unique per combination of ticker, exchange, and TRF").
+    ``q`` ascends by ticker and so orders them, but begins anew with every session.
+    """
+    return trade.q if trade.i is None else f"{trade.x} {trade.trfi} {trade.i}"
 
 
 def _channel(source: SourceId) -> str:
