@@ -75,11 +75,22 @@ class Bar(msgspec.Struct, frozen=True, gc=False):
         return source_id(self.symbol, self.timeframe)
 
 
+class Alters(msgspec.Struct, frozen=True, gc=False):
+    """What a trade may alter of the bar that it is part of. A price that may open or close the bar
+    is within its high and low in any case.
+    """
+
+    open_close: bool = True
+    high_low: bool = True
+    volume: bool = True
+
+
 class Trade(msgspec.Struct, frozen=True, gc=False):
     """``size`` units changed hands at ``price`` at ``at_ms`` (ms since the epoch, by the venue).
 
     ``id`` tells the trades of one millisecond apart; None: the venue has none, and repetitions
     cannot be noticed. ``number`` ascends, and so orders them; those of one number go by arrival.
+    ``alters``: some are reported late, or at a price that is not the market's.
     """
 
     price: float
@@ -87,6 +98,7 @@ class Trade(msgspec.Struct, frozen=True, gc=False):
     at_ms: WallMs
     id: int | str | None = None
     number: int = 0
+    alters: Alters = Alters()
 
 
 def is_same(held: Bar | None, bar: Bar) -> bool:

@@ -66,13 +66,17 @@ def longer_bar(parts: Sequence[Bar], timeframe: str, end: int) -> Bar:
     )
 
 
-def bar_of_trades(prints: Sequence[Print], timeframe: str, end: int) -> Bar:
-    """The bar of ``prints``, which are in the order of arrival."""
+def bar_of_trades(prints: Sequence[Print], timeframe: str, end: int) -> Bar | None:
+    """The bar of ``prints``, which are in the order of arrival; None where none may open it."""
     trades = [each.trade for each in prints]
-    trades.sort(key=lambda trade: (trade.at_ms, trade.number))
-    prices = sorted(trade.price for trade in trades)
-    volume = float(sum(Fraction(trade.size) for trade in trades))
-    first, last = trades[0].price, trades[-1].price
+    opening = [trade for trade in trades if trade.alters.open_close]
+    opening.sort(key=lambda trade: (trade.at_ms, trade.number))
+    if not opening:
+        return None
+    priced = [trade for trade in trades if trade.alters.high_low]
+    prices = sorted(trade.price for trade in (*opening, *priced))
+    volume = float(sum(Fraction(trade.size) for trade in trades if trade.alters.volume))
+    first, last = opening[0].price, opening[-1].price
     return Bar("A", timeframe, WallMs(end), first, prices[-1], prices[0], last, volume)
 
 
@@ -131,7 +135,7 @@ def trades_story(end: int, steps: Sequence[Step], rules: Rules) -> Iterator[list
     line = Line(end - length - rules.grace_ms)
     prints: list[Print] = []
     seen: set[tuple[int, int | str]] = set()
-    newest, over, given = 0, False, None
+    newest, over, known, given = 0, False, False, None
     for step in steps:
         settles, news = False, False
         match step:
@@ -150,8 +154,8 @@ def trades_story(end: int, steps: Sequence[Step], rules: Rules) -> Iterator[list
                 settles = now >= end + rules.grace_ms
                 settles = settles and (heard(step, end) or not line.vouches())
         settles = settles and bool(prints) and not over
-        gives = (settles and line.vouches()) or (news and given is not None)
-        over = over or settles
+        gives = (settles and line.vouches()) or (news and known)
+        over, known = over or settles, known or gives
         made = bar_of_trades(prints, rules.timeframe, end) if prints else None
         if gives and made is not None and made != given:
             given = made

@@ -4,6 +4,7 @@ import math
 import random
 from collections.abc import Sequence
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -11,7 +12,7 @@ from tests.aggregation.oracle import Clock, Connection, Print, Rules, Step, bar_
 
 from barsync_async.aggregation import GivenUp, Outcome, Refused, Trade, TradeAggregator
 from barsync_async.aggregation.trades import IDS_REMEMBERED, _add
-from barsync_async.messages import Bar
+from barsync_async.messages import Alters, Bar
 from barsync_async.units import WallMs
 
 MINUTE = 60_000
@@ -26,7 +27,13 @@ def trade(at: int, price: float = 100.0, size: float = 1.0, name: int | str | No
 
 
 def whole(minute: int, *trades: Trade) -> Bar:
-    return bar_of_trades([Print(each, 0) for each in trades], "1m", T + minute * MINUTE)
+    bar = bar_of_trades([Print(each, 0) for each in trades], "1m", T + minute * MINUTE)
+    assert bar is not None
+    return bar
+
+
+def restricted(each: Trade, **alters: bool) -> Trade:
+    return msgspec.structs.replace(each, alters=Alters(**alters))
 
 
 def on_trade(trades: TradeAggregator, each: Trade, now: int | None = None) -> list[Outcome]:
@@ -267,6 +274,65 @@ def test_a_venues_clock_may_be_a_minute_ahead(live: TradeAggregator) -> None:
     assert live.due_at() == END + MINUTE + GRACE
 
 
+# What a trade may alter
+
+
+def test_a_trade_that_may_not_open_and_close_a_bar_may_be_its_high_and_low(
+    live: TradeAggregator,
+) -> None:
+    high, low = (restricted(trade(at, price), open_close=False) for at, price in ((1, 9), (99, 1)))
+    on_trades(live, high, trade(10, 5.0), trade(20, 6.0), low)
+    assert clock(live, END + GRACE) == [Bar("A", "1m", WallMs(END), 5.0, 9.0, 1.0, 6.0, 4.0)]
+
+
+def test_a_trade_of_volume_alone_leaves_every_price_as_it_was(live: TradeAggregator) -> None:
+    odd = [restricted(trade(at, 1.0, 0.5), open_close=False, high_low=False) for at in (1, 59_999)]
+    on_trades(live, odd[0], trade(10, 5.0), odd[1])
+    assert clock(live, END + GRACE) == [Bar("A", "1m", WallMs(END), 5.0, 5.0, 5.0, 5.0, 2.0)]
+
+
+def test_an_official_close_counts_neither_twice_nor_as_a_price(live: TradeAggregator) -> None:
+    close = restricted(trade(20, 9.0, 500.0), open_close=False, high_low=False, volume=False)
+    on_trades(live, trade(10, 5.0), close)
+    assert clock(live, END + GRACE) == [whole(1, trade(10, 5.0))]
+
+
+def test_a_price_without_a_volume_of_its_own_sets_prices_alone(live: TradeAggregator) -> None:
+    on_trades(live, trade(10, 5.0), restricted(trade(20, 9.0, 500.0), volume=False))
+    assert clock(live, END + GRACE) == [Bar("A", "1m", WallMs(END), 5.0, 9.0, 5.0, 9.0, 1.0)]
+
+
+def test_what_may_open_a_bar_is_within_its_high_and_low_in_any_case(live: TradeAggregator) -> None:
+    on_trades(live, trade(10, 5.0), restricted(trade(20, 9.0), high_low=False))
+    assert clock(live, END + GRACE) == [whole(1, trade(10, 5.0), trade(20, 9.0))]
+
+
+@pytest.mark.parametrize("high_low", [True, False])
+def test_a_window_that_nothing_may_open_gives_no_bar(live: TradeAggregator, high_low: bool) -> None:
+    """Its volume is not added to another one's."""
+    odd = restricted(trade(10, size=7.0), open_close=False, high_low=high_low)
+    on_trades(live, odd, trade(MINUTE))
+    assert clock(live, END + GRACE) == []
+    assert live.due_at() == END + MINUTE + GRACE, "it is settled"
+    assert clock(live, END + MINUTE + GRACE) == [whole(2, trade(MINUTE))]
+
+
+def test_a_late_trade_that_may_open_a_bar_gives_it_with_the_volume_of_before(
+    live: TradeAggregator,
+) -> None:
+    odd = restricted(trade(10, size=7.0), open_close=False, high_low=False)
+    on_trade(live, odd)
+    assert clock(live, END + GRACE) == []
+    assert on_trade(live, trade(20, 5.0), END + 9_000) == [whole(1, odd, trade(20, 5.0))]
+
+
+def test_of_a_window_that_was_given_up_no_late_trade_gives_a_bar(trades: TradeAggregator) -> None:
+    connect(trades, T + 5)
+    on_trade(trades, restricted(trade(10), open_close=False, high_low=False))
+    assert clock(trades, END + GRACE) == [GivenUp(WallMs(END), "incomplete")]
+    assert on_trade(trades, trade(20), END + 9_000) == []
+
+
 def test_volume_is_summed_exactly(live: TradeAggregator) -> None:
     on_trades(live, *(trade(10, size=size) for size in (1.0, 2**-53, 2**-106)))
     (bar,) = clock(live, END + GRACE)
@@ -302,6 +368,7 @@ def play(trades: TradeAggregator, step: Step) -> list[Outcome]:
 
 
 sizes = st.sampled_from([0.0, 0.1, 0.2, 0.3, 1e16, 7.0])
+alters = st.just(Alters()) | st.builds(Alters, st.booleans(), st.booleans(), st.booleans())
 pauses = st.sampled_from([0, 100, 1_900, 2_000, 15_000, 60_000, 61_000, 200_000, -45_000])
 
 
@@ -318,7 +385,8 @@ def days(draw: st.DrawFn) -> list[Step]:
             at = now - draw(st.sampled_from([50, 50, 50, 0, 1_000, 59_000, 130_000, -70_000]))
             price = draw(st.sampled_from([1.0, 2.0, 3.0]))
             number = draw(st.integers(0, 2))
-            steps.append(Print(Trade(price, draw(sizes), WallMs(at), draw(names), number), now))
+            trade = Trade(price, draw(sizes), WallMs(at), draw(names), number, draw(alters))
+            steps.append(Print(trade, now))
         elif what < 9:
             heard = draw(st.sampled_from([0, 0, 0, -1_000, -400_000, 1_000, None]))
             steps.append(Clock(now, None if heard is None else now + heard))

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from barsync_async.messages import Trade
+from barsync_async.messages import Alters, Trade
 from barsync_async.units import SourceId, WallMs
 from barsync_async.venues import CODECS
 from barsync_async.venues.options import Credentials, VenueOptions
@@ -19,6 +19,8 @@ AGGREGATE = {"e": "aggTrade", "E": AT, "s": "BNBBTC", "a": 5933014, "p": "0.001"
 ALPACA = {"T": "t", "i": 96921, "S": "AAPL", "x": "D", "p": 126.55, "s": 1, "c": ["@", "I"]}
 POLYGON = {"ev": "T", "sym": "MSFT", "x": 4, "i": "12345", "z": 3, "p": 114.125, "s": 100}
 
+VOLUME = Alters(open_close=False, high_low=False)
+
 TOLD: dict[str, tuple[str, Any, Trade]] = {
     "binance": ("BNB/BTC", BINANCE | {"m": True, "M": True}, Trade(0.001, 100.0, AT, 12345, 12345)),
     "binance_futures": (
@@ -29,12 +31,12 @@ TOLD: dict[str, tuple[str, Any, Trade]] = {
     "alpaca": (
         "AAPL",
         [ALPACA | {"t": "2022-12-31T19:43:02.136000123Z", "z": "C"}],
-        Trade(126.55, 1.0, AT, "D 96921", 123),
+        Trade(126.55, 1.0, AT, "D 96921", 123, VOLUME),
     ),
     "polygon": (
         "MSFT",
-        [POLYGON | {"c": [0, 12], "t": AT, "q": 3681328}],
-        Trade(114.125, 100.0, AT, "4 None 12345", 3681328),
+        [POLYGON | {"c": [14, 37], "t": AT, "q": 3681328}],
+        Trade(114.125, 100.0, AT, "4 None 12345", 3681328, VOLUME),
     ),
 }
 
@@ -57,7 +59,7 @@ def test_trades_of_a_symbol_that_nobody_asked_for_are_rejected(venue: str) -> No
 
 
 @pytest.mark.parametrize("venue", TOLD)
-@pytest.mark.parametrize("key", ["p", "q", "s", "t", "T", "i", "x", "ds", "trfi"])
+@pytest.mark.parametrize("key", ["p", "q", "s", "t", "T", "i", "x", "ds", "trfi", "c", "z"])
 @pytest.mark.parametrize("value", [None, "", "x", [], {}, -1e400, "9" * 400])
 def test_a_trade_that_cannot_be_never_raises(venue: str, key: str, value: object) -> None:
     symbol, message, _ = TOLD[venue]
@@ -107,6 +109,19 @@ def test_alpacas_stocks_are_told_apart_by_exchange_and_id() -> None:
     assert told_apart(*trades("alpaca", "AAPL", one, one)) == 1
     assert told_apart(*trades("alpaca", "AAPL", one, one | {"x": "V"}, one | {"i": 9})) == 3
     assert [each.id for each in trades("alpaca", "AAPL", one | {"i": None})] == [None]
+
+
+def test_a_letter_means_what_it_does_on_its_tape() -> None:
+    one = ALPACA | {"t": "2022-12-31T19:43:02Z", "c": ["B"]}
+    of = {tape: trades("alpaca", "AAPL", one | {"z": tape})[0].alters for tape in "ABCO"}
+    assert of == {"A": VOLUME, "B": VOLUME, "C": Alters(), "O": Alters()}
+
+
+@pytest.mark.parametrize("c", [None, []])
+def test_a_trade_without_conditions_alters_all(c: list[str] | None) -> None:
+    (stock,) = trades("alpaca", "AAPL", ALPACA | {"t": "2022-12-31T19:43:02Z", "c": c})
+    (other,) = trades("polygon", "MSFT", POLYGON | {"t": AT, "c": c})
+    assert (stock.alters, other.alters) == (Alters(), Alters())
 
 
 def test_alpacas_crypto_has_no_exchange() -> None:

@@ -120,7 +120,7 @@ class BarAggregator:
         if now >= window.due_at:
             window.patient_until = now + self._grace_ms  # more of a backfill may follow
         outcomes: list[Bar | GivenUp] = []
-        if window.given is not None or len(window.content) == self._count:
+        if window.was_given or len(window.content) == self._count:
             outcomes += self._windows.give(window)
         outcomes += self._overtaken()
         outcomes += self._windows.make_room()

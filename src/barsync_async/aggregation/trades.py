@@ -38,14 +38,20 @@ class _Tape:
 
     def put(self, trade: Trade, arrival: int) -> None:
         """Take in ``trade``, the ``arrival``-th that came."""
-        placed = (trade.at_ms, trade.number, arrival), trade.price
-        self._first = min(self._first, placed)
-        self._last = max(self._last, placed)
-        self._high = max(self._high, trade.price)
-        self._low = min(self._low, trade.price)
-        _add(self._sizes, trade.size)
+        alters = trade.alters
+        if alters.open_close:
+            placed = (trade.at_ms, trade.number, arrival), trade.price
+            self._first = min(self._first, placed)
+            self._last = max(self._last, placed)
+        if alters.open_close or alters.high_low:
+            self._high = max(self._high, trade.price)
+            self._low = min(self._low, trade.price)
+        if alters.volume:
+            _add(self._sizes, trade.size)
 
-    def bar(self, end: WallMs) -> Bar:
+    def bar(self, end: WallMs) -> Bar | None:
+        if self._first[0] is _AFTER_ALL:
+            return None
         return Bar(
             self._symbol,
             self._timeframe,
@@ -62,7 +68,7 @@ class TradeAggregator:
     """One symbol's trades in, its bars of ``timeframe`` out.
 
     Open and close are the first and last trade by time, then by number, then by arrival; volume is
-    the sum of all sizes, rounded once. A window gives its bar
+    the sum of all sizes, rounded once; of each the trades that may alter it. A window gives its bar
 
     - when a trade of ``grace_ms`` after its end or later arrives;
     - or ``grace_ms`` after its end by the clock, if the connection was heard after its end;
@@ -70,11 +76,12 @@ class TradeAggregator:
     provided that it is covered: the connection is up and has been, unbroken, since ``grace_ms``
     before the window began (by so much the venue's clock and this one may differ). At the same
     moments a window that is not covered is given up; so the first window of every connection has
-    no bar. A window without trades gives nothing.
+    no bar. A window without a trade that may open and close it gives nothing, whatever its volume:
+    no price of it is known.
 
-    A later trade of a window that gave its bar gives the bar again, revised, if it alters it. A
-    trade whose time and id were seen among the newest ``IDS_REMEMBERED`` gives nothing, whatever it
-    says. An id alone repeats nothing: some venues begin anew with every day.
+    A later trade of a window that gave its bar, or nothing, gives the bar, revised, if it alters
+    it. A trade whose time and id were seen among the newest ``IDS_REMEMBERED`` gives nothing,
+    whatever it says. An id alone repeats nothing: some venues begin anew with every day.
 
     Wall clocks get set: call :meth:`on_connection` again for the connection that is up, and
     :meth:`on_clock`. Set back, windows stay open for longer; set ahead, covered windows may give
@@ -114,7 +121,7 @@ class TradeAggregator:
         window.content.put(trade, self._arrivals)
         self._newest = max(self._newest, trade.at_ms)
         outcomes: list[Bar | GivenUp] = []
-        if window.given is not None:
+        if window.was_given:
             outcomes += self._windows.give(window)
         outcomes += self._overtaken()
         outcomes += self._windows.make_room()

@@ -33,10 +33,10 @@ MOST_VOLUME = 1e300
 
 
 class Content(Protocol):
-    """What a window holds."""
+    """What a window holds, which is not nothing."""
 
-    def bar(self, end: WallMs) -> Bar:
-        """The bar of all that is known, which is not nothing."""
+    def bar(self, end: WallMs) -> Bar | None:
+        """The bar of all that is known; None where no price of it is."""
 
 
 C = TypeVar("C", bound=Content)
@@ -45,8 +45,9 @@ C = TypeVar("C", bound=Content)
 class Window(Generic[C]):
     """The window that ends at ``end``, exclusively.
 
-    ``given`` is the bar that it gave last; ``is_open`` until it first gave one or was given up;
-    ``patient_until`` is the wall time before which it is not given up.
+    ``is_open`` until it is first given or given up; ``was_given``: what it holds was known to be
+    all that there is; ``given`` is the bar that it gave last; ``patient_until`` is the wall time
+    before which it is not given up.
     """
 
     def __init__(self, end: WallMs, content: C, due_at: int) -> None:
@@ -56,6 +57,7 @@ class Window(Generic[C]):
         self.patient_until = due_at
         self.not_before = 0
         self.is_open = True
+        self.was_given = False
         self.given: Bar | None = None
 
 
@@ -123,11 +125,14 @@ class Windows(Generic[C]):
         return None if earliest is None else WallMs(earliest)
 
     def give(self, window: Window[C]) -> Iterator[Bar]:
-        """The bar of ``window``, unless it is the one given last; an open window is past now."""
+        """The bar of ``window``, if it has one, and not the one given last; an open window is past
+        now.
+        """
         bar = window.content.bar(window.end)
+        window.was_given = True
         if window.is_open:
             self._settle(window)
-        if not is_same(window.given, bar):
+        if bar is not None and not is_same(window.given, bar):
             window.given = bar
             yield bar
 

@@ -19,6 +19,7 @@ from barsync_async.venues.history.alpaca import AlpacaHistory
 from barsync_async.venues.mixed import MixedFrames
 from barsync_async.venues.options import Credentials, VenueOptions
 from barsync_async.venues.outcomes import Acknowledged, Received, Refusal, Rejection, Reply, Traded
+from barsync_async.venues.sale_conditions import altered_by_letters
 from barsync_async.venues.secrecy import missing_credentials, without_secrets
 from barsync_async.venues.subscriptions import Request, Subscriptions, in_requests
 
@@ -52,7 +53,9 @@ class _Trade(msgspec.Struct, tag_field="T", tag="t", gc=False):
     s: float
     t: str
     i: int | None = None
-    x: Name | None = None  # of crypto there is none
+    x: Name | None = None  # of crypto there is none of these
+    c: list[Name] | None = None
+    z: Name | None = None
 
 
 class _Correction(msgspec.Struct, tag_field="T", tag="c"):
@@ -198,7 +201,9 @@ class AlpacaSession:
             at_ms = rfc3339_ms(message.t)
         except ValueError as error:
             return Rejection("malformed", excerpt(f"a trade of {message.S}: t: {error}"))
-        trade = Trade(message.p, message.s, at_ms, _identity(message), below_ms(message.t))
+        alters = altered_by_letters(message.c or (), message.z or "")
+        number = below_ms(message.t)
+        trade = Trade(message.p, message.s, at_ms, _identity(message), number, alters)
         return Traded(split_stream(source)[0], trade)
 
     def _answer(self, message: object) -> Sequence[Received]:

@@ -20,6 +20,7 @@ from barsync_async.venues.history.polygon import PolygonHistory, ticker
 from barsync_async.venues.mixed import MixedFrames
 from barsync_async.venues.options import Credentials, VenueOptions
 from barsync_async.venues.outcomes import Acknowledged, Received, Refusal, Rejection, Reply, Traded
+from barsync_async.venues.sale_conditions import altered_by_numbers
 from barsync_async.venues.secrecy import missing_credentials, without_secrets
 from barsync_async.venues.subscriptions import Request, Subscriptions, in_requests
 
@@ -53,6 +54,7 @@ class _Trade(msgspec.Struct, tag_field="ev", tag="T", gc=False):
     x: int | None = None
     trfi: int | None = None
     ds: float | None = None  # a text
+    c: list[int] | None = None
 
 
 class _Status(msgspec.Struct, tag_field="ev", tag="status"):
@@ -189,7 +191,9 @@ class PolygonSession:
         if symbol is None:
             return Rejection("unknown_source", excerpt(f"trades of {event.sym}"))
         size = event.s if event.ds is None else event.ds
-        return Traded(symbol, Trade(event.p, size, WallMs(event.t), _identity(event), event.q or 0))
+        at_ms = WallMs(event.t)
+        alters = altered_by_numbers(event.c or (), at_ms)
+        return Traded(symbol, Trade(event.p, size, at_ms, _identity(event), event.q or 0, alters))
 
     def _answer(self, answers: Sequence[_Status]) -> list[Received]:
         """Confirmations first: what a refusal in the same frame is about is among the others."""
