@@ -164,7 +164,7 @@ class CaughtUp(msgspec.Struct, frozen=True):
 
 
 class SourcesRefused(msgspec.Struct, frozen=True):
-    """The venue will not send these sources on this connection."""
+    """The venue will not send these sources, or what they are made of, on this connection."""
 
     sources: tuple[SourceId, ...]
 

@@ -309,6 +309,30 @@ async def test_bars_of_trades_are_the_venues_own(
         ]
 
 
+@pytest.mark.parametrize(("part", "made"), [("trades", "1m"), ("1m", "5m")])
+async def test_bars_made_of_what_the_venue_refuses_are_down_and_not_waited_for(
+    part: str, made: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The venue takes a symbol that begins with a digit for none."""
+    monkeypatch.setattr("tests.shell.test_feeds.PAIRS", ("SPY", "1X"))
+    path = tmp_path / "events.jsonl"
+    document = of_trades(path, "alpaca", made)
+    feed = document["feeds"]["x"] | dict.fromkeys(("key", "secret"), "test")
+    feed |= {"url": "ws://venue/v2/iex", "sources": [f"SPY_{part}", f"1X_{part}"]}
+    feed["derived"] = {f"{symbol}_{made}": f"{symbol}_{part}" for symbol in ("SPY", "1X")}
+    document["feeds"]["x"] = feed
+    document["containers"]["c"]["components"]["s"]["config"]["exclude_idle"] = True
+    scenario = market("alpaca", ("1m",))
+    del scenario["sources"]["1X_1m"]
+    await lived(document, scenario, 1_900)
+    events = read(path)
+    changes = [(each["source"], each["status"]) for each in of(events, "SOURCE_STATUS")]
+    assert changes == [(f"1X_{made}", "down")]
+    sets = of(events, "SYNCHRONIZED_BARS")
+    assert len(sets) > (1_900 - 600) / (60 if made == "1m" else 300)
+    assert max(each["wait_ms"] for each in sets) == 0
+
+
 async def test_a_bar_whose_trades_an_outage_hid_is_not_made_up(tmp_path: Path) -> None:
     path = tmp_path / "events.jsonl"
     scenario = market("binance", ("1s",), disconnect_every_s=10, abrupt=1.0)

@@ -1,14 +1,17 @@
 """Where everything goes that a feed has to tell: numbered, and to the producer that it is for."""
 
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 import structlog
 
 from barsync_async.messages import Bar
 from barsync_async.ports import Arrival, CaughtUp, ConnectionChange, SourcesRefused
 from barsync_async.shell.producer import Producer
-from barsync_async.units import TRADES, Instant, SourceId, split_stream
+from barsync_async.units import TRADES, Instant, SourceId, is_trades, split_stream
 from barsync_async.venues.outcomes import Received, Rejection, Running, Traded
+
+NOTHING_DERIVED: Mapping[SourceId, SourceId] = MappingProxyType({})
 
 SortedOut = dict[Producer, list[Arrival]]
 """What goes to each producer; so each is woken once."""
@@ -21,21 +24,22 @@ class Dispatch:
 
     Args:
         feed: its name.
-        sources: what it carries.
         producers: the next stop of each source's bars.
         events: the next stop of what is no bar: rejections, and changes of the connection.
+        derived: which source is made of which of the others.
     """
 
     def __init__(
         self,
         feed: str,
-        sources: Sequence[SourceId],
         producers: Mapping[SourceId, Producer],
         events: Producer,
+        derived: Mapping[SourceId, SourceId] = NOTHING_DERIVED,
     ) -> None:
         self._feed = feed
         self._producers = producers
-        self._routes = {split_stream(source): producers[source] for source in sources}
+        self._derived = derived
+        self._routes = {split_stream(source): each for source, each in producers.items()}
         self._events = events
         self._order = 0
         self._log = log.bind(feed=feed)
@@ -66,6 +70,13 @@ class Dispatch:
         for producer, arrivals in sorted_out.items():
             await producer.offer(arrivals)
         return sorted_out.get(self._events, ())
+
+    def without(self, refused: Sequence[SourceId]) -> SourcesRefused:
+        """Of which sources no bars come any more: a stream of trades has none, what is made of it
+        has.
+        """
+        made = [source for source, part in self._derived.items() if part in refused]
+        return SourcesRefused((*(each for each in refused if not is_trades(each)), *made))
 
     async def hand_on(self, items: Sequence[Bar | Rejection], at: Instant) -> None:
         """Bars and rejections that arrived ``at`` this moment."""

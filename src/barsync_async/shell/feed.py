@@ -18,13 +18,12 @@ from barsync_async.ports import (
     ConnectionChange,
     Connector,
     Frame,
-    SourcesRefused,
     VenueCodec,
 )
 from barsync_async.shell.back_off import BackOff
 from barsync_async.shell.backfill import Backfill
 from barsync_async.shell.catch_up import catch_up
-from barsync_async.shell.dispatch import Dispatch, SortedOut
+from barsync_async.shell.dispatch import NOTHING_DERIVED, Dispatch, SortedOut
 from barsync_async.shell.intake import Intake
 from barsync_async.shell.line import Line
 from barsync_async.shell.past_bars import PastBars
@@ -71,6 +70,7 @@ class Feed:
         rollover_s: after how long a connection is replaced; None: never.
         grace_ms: how long after its end a bar may change, where the venue has no closed flag.
         backfill: asks the venue for past bars; None: nobody does.
+        derived: which source is made of which of ``sources``.
     """
 
     def __init__(
@@ -89,6 +89,7 @@ class Feed:
         rollover_s: float | None = None,
         grace_ms: int = 0,
         backfill: Backfill | None = None,
+        derived: Mapping[SourceId, SourceId] = NOTHING_DERIVED,
     ) -> None:
         self.name = name
         self.gave_up: SubscriptionRefused | None = None
@@ -99,7 +100,7 @@ class Feed:
         self._connector = connector
         self._producers = producers
         self._bars = {source: each for source, each in producers.items() if not is_trades(source)}
-        self._dispatch = Dispatch(name, sources, producers, events)
+        self._dispatch = Dispatch(name, producers, events, derived)
         self._clock = clock
         self._intake = intake
         self._back_off = BackOff(rng)
@@ -274,7 +275,7 @@ class Feed:
                 if not sort(item, frame.at, sorted_out):
                     self._note(item, line)
                     if isinstance(item, Refusal) and item.final and item.sources:
-                        sort(SourcesRefused(item.sources), frame.at, sorted_out)
+                        sort(self._dispatch.without(item.sources), frame.at, sorted_out)
         events = await self._dispatch.offer(sorted_out)
         if events and any(each.ready.is_set() for each in self._lines):
             await self._doubt(events)

@@ -90,6 +90,7 @@ class Feeds:
             grace_ms=plan.grace_ms,
             rollover_s=plan.rollover_s,
             backfill=self._backfill(plan),
+            derived=plan.derived,
             rng=type(self._rng)(self._rng.random()),  # each feed's own
         )
         self._derive(plan, feed)
