@@ -1,6 +1,8 @@
 """Longer bars of a feed's shorter ones, on their way: what is vouched for and what is not."""
 
 import asyncio
+import math
+from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -11,7 +13,7 @@ from structlog.testing import capture_logs
 from tests.end_to_end.venue import MINUTE, kline
 from tests.shell.test_feed import bars, running, settled
 
-from barsync_async.messages import Bar
+from barsync_async.messages import Bar, Trade
 from barsync_async.ports import Arrival, ConnectionChange
 from barsync_async.shell.clock import VirtualClock
 from barsync_async.shell.derived import Derived
@@ -19,7 +21,7 @@ from barsync_async.shell.intake import Inbox, Intake
 from barsync_async.shell.producer import Producer
 from barsync_async.testing import create_bar
 from barsync_async.units import SourceId, WallMs
-from barsync_async.venues.outcomes import Rejection, Running
+from barsync_async.venues.outcomes import Rejection, Running, Traded
 
 NOON = WallMs(1_767_355_200_000)
 PARTS, LONGER = SourceId("SPY_1m"), SourceId("SPY_5m")
@@ -30,15 +32,15 @@ UP, DOWN = ConnectionChange(up=True), ConnectionChange(up=False)
 class Bench:
     """The producers of both sources; the test plays the feed, which is heard all the time."""
 
-    def __init__(self, room: int = 100) -> None:
+    def __init__(self, room: int = 100, parts: SourceId = PARTS) -> None:
         self.clock = VirtualClock(WallMs(NOON - 1_000))
         self.intake = Intake()
-        self.parts: Inbox[Arrival] = Inbox(100)
+        self.parts: Inbox[Arrival] = Inbox(max(100, room))
         self.made: Inbox[Arrival] = Inbox(room)
         self.froze_at: WallMs | None = None
-        self.producer = Producer(PARTS, self.intake, [self.parts], clock=self.clock)
+        self.producer = Producer(parts, self.intake, [self.parts], clock=self.clock)
         self.target = Producer(LONGER, self.intake, [self.made], clock=self.clock)
-        derived = Derived("a", LONGER, PARTS, grace_ms=GRACE_MS, heard_at=self.heard_at)
+        derived = Derived("a", LONGER, parts, grace_ms=GRACE_MS, heard_at=self.heard_at)
         self.producer.derive(derived, self.target)
         self._order = 0
 
@@ -78,9 +80,9 @@ class Bench:
 
 
 @asynccontextmanager
-async def deriving(**room: int) -> AsyncIterator[Bench]:
+async def deriving(room: int = 100, parts: SourceId = PARTS) -> AsyncIterator[Bench]:
     """At the end nothing is left behind."""
-    bench = Bench(**room)
+    bench = Bench(room, parts)
     tasks = [asyncio.create_task(each.run()) for each in (bench.producer, bench.target)]
     yield bench
     for each, task in zip((bench.producer, bench.target), tasks, strict=True):
@@ -286,6 +288,39 @@ async def test_an_interval_whose_bar_could_not_be_read_is_not_taken_for_a_silent
         await bench._producers[PARTS].done.wait()
         target.queue.close()
         await making
+
+
+async def test_parts_that_are_refused_are_rejections_of_the_bars_one_each() -> None:
+    async with deriving(room=3_000, parts=SourceId("SPY_trades")) as bench:
+        await bench.until(-5)
+        await bench.tell(UP)
+        with capture_logs() as logs:
+            for number in range(1_000):
+                odd = Trade(math.nan, 1.0, bench.clock.now().wall, number)
+                await bench.tell(Traded("SPY", odd))
+            future = WallMs(bench.clock.now().wall + 2 * MINUTE)
+            await bench.tell(Traded("SPY", Trade(1.0, 1.0, future)))
+        items = [each.item for each in bench.made.take()]
+        reasons = Counter(item.reason for item in items if isinstance(item, Rejection))
+        assert reasons == {"invalid": 1_000, "future": 1}
+        assert items[-1] == Rejection("future", f"a part of SPY_5m at {future}")
+        assert {line["event"] for line in logs} == {"rejected"}, "of which the log keeps a few"
+        assert {(line["feed"], line["source"]) for line in logs} == {("a", LONGER)}
+
+
+async def test_a_trade_of_a_window_that_is_forgotten_is_counted_and_casts_no_doubt() -> None:
+    async with deriving(parts=SourceId("SPY_trades")) as bench:
+        await bench.tell(UP)
+        for minute in range(0, 60, 5):
+            await bench.until(minute + 1)
+            now = bench.clock.now().wall
+            await bench.tell(Traded("SPY", Trade(float(minute), 1.0, now)))
+        await bench.tell(Traded("SPY", Trade(9.0, 1.0, NOON)))
+        assert [each.item for each in bench.made.take()][-1] == Rejection(
+            "too_old", f"a part of SPY_5m at {NOON}"
+        )
+        await bench.until(60.5)
+        assert bench.took() == [(60, 55.0, 55.0)]
 
 
 # Held up

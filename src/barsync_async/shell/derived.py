@@ -128,5 +128,13 @@ class Derived:
         for outcome in outcomes:
             if isinstance(outcome, Bar):
                 yield self._last._replace(item=outcome)
+            elif isinstance(outcome, Refused):
+                yield self._last._replace(item=self._rejection(outcome))
             else:
                 self._log.warning("no bar", timestamp=outcome.timestamp, reason=outcome.reason)
+
+    def _rejection(self, refused: Refused) -> Rejection:
+        """Whoever waits for the bars counts it."""
+        detail = f"a part of {self.source} at {refused.timestamp}"
+        self._log.warning("rejected", reason=refused.reason, detail=detail)
+        return Rejection(refused.reason, detail)
