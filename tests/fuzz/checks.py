@@ -5,7 +5,7 @@ import tracemalloc
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from barsync_async.messages import EXCERPT_BYTES, Bar, Trade, flaw
+from barsync_async.messages import EXCERPT_BYTES, Alters, Bar, Trade, flaw
 from barsync_async.units import TRADES, SourceId
 from barsync_async.venues.history.exchange import (
     HistoryDelay,
@@ -46,8 +46,9 @@ def _check_item(item: Any, sources: frozenset[SourceId]) -> None:
             _check_bar(item, sources)
         case Running(bar):
             _check_bar(bar, sources)
-        case Traded(symbol, Trade()):
+        case Traded(symbol, Trade() as trade):
             _check_sources((SourceId(f"{symbol}_{TRADES}"),), sources)
+            _check_trade(trade)
         case Rejection(reason, detail):
             _check_text(item, reason, detail)
         case Refusal(refused, detail):
@@ -72,6 +73,14 @@ def _check_bar(bar: Any, sources: frozenset[SourceId]) -> None:
         raise Broken("a bar that cannot be")
     if bar.source not in sources:
         raise Broken("a bar that nobody asked for")
+
+
+def _check_trade(trade: Any) -> None:
+    kinds = (type(trade.price), type(trade.size), type(trade.at_ms), type(trade.number))
+    if kinds != (float, float, int, int) or type(trade.alters) is not Alters:
+        raise Broken("no trade")
+    if not isinstance(trade.id, int | str | None):
+        raise Broken("a trade with an id that is neither a number nor a name")
 
 
 def _check_sources(found: Any, sources: frozenset[SourceId]) -> None:

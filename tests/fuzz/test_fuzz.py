@@ -1,5 +1,6 @@
 """A short run of the fuzzer over every codec there is, and that it finds what is wrong."""
 
+import json
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -44,6 +45,16 @@ def test_the_corpus_has_all_that_a_venue_says(name: str) -> None:
     if one.history is not None:
         pages = [one.history.receive(*asked) for asked in one.exchanges]
         assert any(isinstance(each, HistoryPage) and each.items for each in pages)
+
+
+@pytest.mark.parametrize(
+    ("name", "keys"),
+    [("alpaca", "S T c i p s t x z"), ("polygon", "c ds ev i p q s sym t trfi trft x z")],
+)
+def test_the_corpus_has_all_fields_of_a_trade(name: str, keys: str) -> None:
+    frames = [json.loads(frame) for frame in subject(name).frames if frame.startswith("[{")]
+    found = [message for frame in frames for message in frame]
+    assert any(sorted(message) == keys.split() for message in found)
 
 
 def test_a_seed_gives_the_same_mutants() -> None:

@@ -323,6 +323,38 @@ async def test_a_trade_of_a_window_that_is_forgotten_is_counted_and_casts_no_dou
         assert bench.took() == [(60, 55.0, 55.0)]
 
 
+# Trades
+
+
+async def test_trades_at_the_boundary_of_two_bars_out_of_order_and_twice() -> None:
+    """The bar's last trade comes behind the next one's first, which comes exactly at its moment."""
+    async with deriving(parts=SourceId("SPY_trades")) as bench:
+        await bench.tell(UP)
+        begin, end = NOON + 5 * MINUTE, NOON + 10 * MINUTE
+        first, amid, last, following = (
+            Trade(price, size, WallMs(at), number, number)
+            for number, (price, size, at) in enumerate(
+                [
+                    (5.0, 1.0, begin),
+                    (9.0, 2.0, begin + 90_000),
+                    (6.0, 4.0, end - 1),
+                    (7.0, 8.0, end),
+                ]
+            )
+        )
+        for minute, trades in ((5, [first]), (6.5, [amid, first]), (10, [following, last, last])):
+            await bench.until(minute)
+            for each in trades:
+                await bench.tell(Traded("SPY", each))
+        await bench.until(10 + (GRACE_MS - 1) / MINUTE)
+        assert bench.took() == []
+        await bench.until(10 + (GRACE_MS + 1) / MINUTE)
+        (arrival,) = bench.made.take()
+        assert arrival.item == Bar("SPY", "5m", WallMs(end), 5.0, 9.0, 5.0, 6.0, 7.0)
+        await bench.until(15 + (GRACE_MS + 1) / MINUTE)
+        assert bench.took() == [(15, 7.0, 7.0)]
+
+
 # Held up
 
 

@@ -282,24 +282,29 @@ TRADERS = {
     "binance": "/stream",
     "binance_futures": "/market/stream",
     "alpaca_crypto": "/v1beta3/crypto/us",
+    "alpaca": "/v2/sip",
     "polygon": "/stocks",
 }
+MESSY = {"delay": {"kind": "uniform", "min_ms": 0, "max_ms": 450}, "duplicate": 0.3}
 
 
+@pytest.mark.parametrize("trades", [{}, MESSY], ids=["in order", "out of order and twice"])
 @pytest.mark.parametrize("protocol", TRADERS)
 async def test_bars_of_trades_are_the_venues_own(
-    protocol: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    protocol: str, trades: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    pairs = ("SPY", "QQQ") if protocol == "polygon" else PAIRS
+    """Two exchanges number stocks' trades alike, and official closes stand between them."""
+    pairs = ("SPY", "QQQ") if protocol in ("alpaca", "polygon") else PAIRS
     monkeypatch.setattr("tests.shell.test_feeds.PAIRS", pairs)
-    timeframe = "1m" if protocol == "alpaca_crypto" else "1s"
+    timeframe = "1m" if protocol.startswith("alpaca") else "1s"
     path = tmp_path / "events.jsonl"
     document = of_trades(path, protocol, timeframe)
     known = dict.fromkeys(("key", "secret"), "test")
     document["feeds"]["x"] |= {"url": f"ws://venue{TRADERS[protocol]}", **known}
     # Alpaca's bars are a minute long at the least.
     seconds = 60 * TIMEFRAMES[timeframe].length_ms / 1_000
-    run = await lived(document, market(protocol, (timeframe,)), seconds)
+    scenario = market(protocol, (timeframe,)) | {"trades": trades}
+    run = await lived(document, scenario, seconds)
     cells = told(read(path))
     for pair in pairs:
         bars = sold(run, f"{pair}_{timeframe}")[4:-1]

@@ -33,6 +33,14 @@ def test_with_a_pace_bars_close_at_it_from_the_given_start() -> None:
     ]
 
 
+def test_a_moment_of_a_step_lies_between_its_closes_at_the_pace() -> None:
+    plain, paced = timeline(), timeline(pace_ms=50, start=1_000)
+    assert plain.moment_ns(1, plain.first_close) == plain.close_ns(0)
+    assert plain.moment_ns(0, plain.first_close - 1) == plain.close_ns(0) - NS_PER_MS
+    assert plain.moment_ns(0, plain.first_close - 1_000) < STARTED.mono, "before the venue opened"
+    assert paced.moment_ns(2, 2_500) == 77 + 125 * NS_PER_MS
+
+
 def test_a_pace_counts_the_shortest_bars_also_where_steps_are_shorter() -> None:
     document = {"venue": {"pace_ms": 30}, "sources": {"A_3m": {}, "A_5m": {}}}
     steps = Timeline(parse_scenario(document, "x"), STARTED)

@@ -11,6 +11,7 @@ from barsync_async.simulation.candle import Candle, Trade, candle_of, join
 from barsync_async.simulation.grid import base_timeframe, venue_grid
 from barsync_async.simulation.roles import Deal
 from barsync_async.simulation.scenario import Scenario
+from barsync_async.simulation.seeding import seeded
 from barsync_async.simulation.walk import TRADES_PER_STEP, Walk, common_moves
 from barsync_async.units import TIMEFRAMES, SourceId, Timeframe, WallMs, split_source
 
@@ -57,13 +58,14 @@ class Market:
         return book.timeframe.next_close(self._timestamp - 1), candle
 
     def deals(self) -> Iterator[Deal]:
-        """The trades of the present step, spread over it; by symbol."""
-        opened = self._timestamp - self._grid.length_ms
+        """The trades of the present step, at random moments of it; by symbol, in their order."""
+        opened, length_ms = self._timestamp - self._grid.length_ms, self._grid.length_ms
         for symbol, tape in self._tapes.items():
             trades = tape.trades()
-            for index, (number, trade) in enumerate(trades):
-                at_ms = opened + (2 * index + 1) * self._grid.length_ms // (2 * len(trades))
-                yield Deal(symbol, trade.price, trade.volume, number, at_ms)
+            draw = seeded(self._seed, "moments", symbol, self._step)
+            moments = sorted(draw.randrange(length_ms) for _ in trades)
+            for moment, (number, trade) in zip(moments, trades, strict=True):
+                yield Deal(symbol, trade.price, trade.volume, number, opened + moment)
 
     def close(self) -> Sequence[tuple[SourceId, Candle]]:
         """End the step: the bars that close with it, in the scenario's order. The next begins."""

@@ -89,6 +89,9 @@ class VenueLine(Protocol):
 class DealLine(Protocol):
     """A line of a venue that streams trades."""
 
+    def hears_deals(self) -> bool:
+        """Whether the client is subscribed to trades of anything."""
+
     def tell(self, deal: Deal, now: Instant) -> str | None:
         """``deal`` as this client gets it; None where it is not subscribed."""
 

@@ -138,6 +138,13 @@ class SourceTable(_Table):
     revise_after_ms: Milliseconds = 30_000.0
 
 
+class TradesTable(_Table):
+    """``[trades]``: what happens to trades on their way out, each by itself."""
+
+    delay: DelayModel = ConstantDelay(kind="constant", ms=0.0)
+    duplicate: Probability = 0.0
+
+
 class FaultsTable(_Table):
     """``[faults]``: what happens to connections. ``abrupt`` is the share cut without a word;
     ``lifetime_s`` how long the venue lets any connection live.
@@ -158,6 +165,7 @@ class Scenario(_Table):
     venue: VenueTable = VenueTable()
     market: MarketTable = MarketTable()
     defaults: SourceTable = SourceTable()
+    trades: TradesTable = TradesTable()
     faults: FaultsTable = FaultsTable()
     sources: Annotated[dict[SourceName, SourceTable], Field(min_length=1, max_length=10_000)]
 

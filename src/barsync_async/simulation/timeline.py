@@ -49,6 +49,12 @@ class Timeline:
         real_ns = self._started.mono + (timestamp - self._started.wall) * NS_PER_MS
         return max(real_ns, self._started.mono + (step + 1) * self._pace_ns)
 
+    def moment_ns(self, step: int, at_ms: int) -> int:
+        """The same for the moment ``at_ms`` of the market's time, in ``step``."""
+        timestamp = self.first_close + step * self._grid.length_ms
+        length_ns = self._pace_ns or self._grid.length_ms * NS_PER_MS
+        return self.close_ns(step) - (timestamp - at_ms) * length_ns // self._grid.length_ms
+
     def next_close_ns(self, step: int) -> int | None:
         """The same, or None if the schedule ends before it."""
         when = self.close_ns(step)

@@ -21,11 +21,11 @@ from barsync_async.simulation.actions import (
     Unheard,
 )
 from barsync_async.simulation.candle import Candle
+from barsync_async.simulation.deals import DealSchedule
 from barsync_async.simulation.faults import ending, source_faults
 from barsync_async.simulation.market import Market
 from barsync_async.simulation.roles import (
     Answer,
-    Deal,
     DealLine,
     HttpAnswer,
     Quote,
@@ -73,7 +73,9 @@ class SimulatedVenue:
         self._next_close = self._timeline.next_close_ns(0)
         self._finished = False
         self._hides_running = False
-        self._deals: list[Deal] = []
+        self._deals = DealSchedule(scenario)
+        self._dealt = -1
+        """The last step whose trades are planned; those of one that nobody hears never are."""
 
     @property
     def finished(self) -> bool:
@@ -143,7 +145,9 @@ class SimulatedVenue:
         sender = self._clients.get(client)
         if sender is None:
             return ()
-        return list(self._answered(client, sender.line.receive(frame, self._at(now_ns))))
+        actions = list(self._answered(client, sender.line.receive(frame, self._at(now_ns))))
+        self._plan_deals(now_ns)
+        return actions
 
     def disconnect(self, client: int) -> None:
         """The connection of ``client`` is gone; harmless if the venue closed it itself."""
@@ -163,7 +167,7 @@ class SimulatedVenue:
         """The moment at which :meth:`advance` has something to do next; None once finished."""
         if self._finished:
             return None
-        moments = [self._next_close, self._schedule.next_at()]
+        moments = [self._next_close, self._schedule.next_at(), self._deals.next_at()]
         for each in self._clients.values():
             moments += (each.ends_ns, each.old_ns, each.line.next_at())
         if self._running_ns and self._next_close is not None:
@@ -210,8 +214,6 @@ class SimulatedVenue:
     def _close_bars(self, now_ns: int) -> None:
         while self._next_close is not None and self._next_close <= now_ns:
             step, timestamp = self._market.step, self._market.timestamp
-            if any(isinstance(each.line, DealLine) for each in self._clients.values()):
-                self._deals += self._market.deals()
             for source, candle in self._market.close():
                 self._shelf.add(Quote(_bar(source, timestamp, candle), candle, final=True))
                 self._schedule.add(source, timestamp, candle, step=step, close_ns=self._next_close)
@@ -219,6 +221,20 @@ class SimulatedVenue:
             self._next_close = self._timeline.next_close_ns(self._market.step)
             if self._next_close is None:
                 self._schedule.end()
+            self._plan_deals(self._opened_ns)
+
+    def _plan_deals(self, since_ns: int) -> None:
+        """The trades of the present step that happen from ``since_ns`` on, if anybody hears them;
+        once a step.
+        """
+        step, lines = self._market.step, [each.line for each in self._clients.values()]
+        heard = any(isinstance(line, DealLine) and line.hears_deals() for line in lines)
+        if self._next_close is None or self._dealt == step or not heard:
+            return
+        self._dealt = step
+        moment_ns = self._timeline.moment_ns
+        planned = [(moment_ns(step, deal.at_ms), deal) for deal in self._market.deals()]
+        self._deals.add((at_ns, deal) for at_ns, deal in planned if at_ns >= since_ns)
 
     def _sent(self, sending: Sending, now: Instant) -> Iterator[Action]:
         bar = _bar(sending.source, sending.timestamp, sending.candle)
@@ -236,10 +252,9 @@ class SimulatedVenue:
         ]
 
     def _deal(self, now: Instant) -> Iterator[Action]:
-        """The trades of the steps that have ended, all at once."""
-        deals, self._deals = self._deals, []
+        """The trades that are due."""
         lines = [(client, each.line) for client, each in self._clients.items()]
-        for deal in deals:
+        for deal in self._deals.take(now.mono):
             for client, line in lines:
                 if isinstance(line, DealLine) and (text := line.tell(deal, now)) is not None:
                     yield Send(client, text)
@@ -260,7 +275,8 @@ class SimulatedVenue:
         """Once the last bar has gone, announce the end and close every connection."""
         end_ns = self._timeline.end_ns
         over = end_ns is None or now.mono >= end_ns
-        if self._next_close is not None or len(self._schedule) or not over:
+        left = len(self._schedule) + len(self._deals)
+        if self._next_close is not None or left or not over:
             return
         for client, each in list(self._clients.items()):
             yield from self._part(client, each, now, "the scenario ended")

@@ -19,9 +19,10 @@ from barsync_async.simulation.venues.alpaca_bars import (
     STOCK_RULES,
     AlpacaRules,
     bar_fields,
+    trade_messages,
 )
 from barsync_async.simulation.venues.alpaca_rest import AlpacaRest
-from barsync_async.simulation.venues.wire import NO_JSON, moment_text
+from barsync_async.simulation.venues.wire import NO_JSON
 from barsync_async.units import Instant, SourceId, split_source
 
 AUTHENTICATE_WITHIN_NS = 10_000_000_000
@@ -190,14 +191,17 @@ class AlpacaLine:
             return None
         return _text({"T": kind, "S": symbol, **bar_fields(quote, self._server.rules)})
 
+    def hears_deals(self) -> bool:
+        """Whether any symbol's trades are subscribed."""
+        return bool(self._channels["trades"])
+
     def tell(self, deal: Deal, now: Instant) -> str | None:
-        """One trade; None without a subscription."""
+        """One trade, and now and then an official close; None without a subscription."""
         del now
         symbol, names = self._server.names.get(deal.symbol), self._channels["trades"]
         if symbol is None or not (symbol in names or "*" in names):
             return None
-        told = {"T": "t", "S": symbol, "i": deal.number, "p": deal.price, "s": deal.volume}
-        return _text(told | {"t": moment_text(deal.at_ms, 9), "c": ["@"], "x": "V", "z": "B"})
+        return _text(*trade_messages(symbol, deal, self._server.rules))
 
     def next_at(self) -> int | None:
         """When the client must have authenticated."""
@@ -239,6 +243,6 @@ def _error(code: int) -> Sequence[Answer]:
     return (text, Violation(_ERRORS[code])) if code in _FATAL else (text,)
 
 
-def _text(message: Mapping[str, Any]) -> str:
+def _text(*messages: Mapping[str, Any]) -> str:
     """Every frame is an array."""
-    return _encoder.encode([message]).decode()
+    return _encoder.encode(messages).decode()

@@ -1,17 +1,19 @@
 """Alpaca's bars as the venue writes them, and what its two markets have each of their own."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import msgspec
 
-from barsync_async.simulation.roles import Quote
-from barsync_async.simulation.venues.wire import pair_of
+from barsync_async.simulation.roles import Deal, Quote
+from barsync_async.simulation.venues.wire import moment_text, pair_of
 from barsync_async.units import TIMEFRAMES
 
 KEY = SECRET = "test"  # noqa: S105 - of the simulated venue, which knows nobody else
 
+_OFFICIAL_EVERY = 16
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _COMMON = ("trades", "quotes", "bars", "updatedBars", "dailyBars")
 _STOCK = re.compile(r"[A-Z][A-Z0-9.]{0,23}")
@@ -59,6 +61,22 @@ def bar_fields(quote: Quote, rules: AlpacaRules) -> Mapping[str, float | int | s
         "vw": round(average, 6),
         "t": moment(opened(quote)),
     }
+
+
+def trade_messages(symbol: str, deal: Deal, rules: AlpacaRules) -> Iterator[Mapping[str, Any]]:
+    """A trade. Of stocks each of two exchanges numbers its own, and one tells, ever so often, its
+    official close, which is no trade.
+    """
+    at = f"{moment_text(deal.at_ms, 3)[:-1]}{deal.number % 1_000_000:06}Z"
+    told = {"T": "t", "S": symbol, "i": deal.number, "p": deal.price, "s": deal.volume, "t": at}
+    if rules is CRYPTO_RULES:
+        yield told | {"tks": "B"}
+        return
+    number, exchange = divmod(deal.number, 2)
+    yield told | {"i": number, "x": "VQ"[exchange], "c": ["@", "F"], "z": "C"}
+    if not deal.number % _OFFICIAL_EVERY:
+        close = {"p": 2 * deal.price, "s": 100 * deal.volume, "x": "Q", "c": ["@", "M"], "z": "C"}
+        yield told | close
 
 
 def opened(quote: Quote) -> int:

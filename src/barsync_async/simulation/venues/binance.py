@@ -158,6 +158,10 @@ class BinanceLine:
             stream, kline_text(quote.bar, quote.candle, now.wall, final=quote.final)
         )
 
+    def hears_deals(self) -> bool:
+        """Whether one of the streams is one of trades."""
+        return any(name.endswith(f"@{self._trades}") for name in self._streams)
+
     def tell(self, deal: Deal, now: Instant) -> str | None:
         """The event of a trade; None without a subscription."""
         symbol = venue_symbol(deal.symbol)

@@ -21,6 +21,7 @@ _PATHS = ("/stocks",)
 _KINDS: Mapping[str, str] = {"1m": "AM", "1s": "A"}
 _NOT_IN_THE_PLAN = frozenset({"Q", "LULD", "NOI", "FMV"})
 _MOST_CHANNEL_LENGTH = 64
+_OFFICIAL_EVERY = 16
 
 _decoder = msgspec.json.Decoder()
 _encoder = msgspec.json.Encoder()
@@ -152,15 +153,17 @@ class PolygonLine:
             return None
         return _encoder.encode([_event(quote, kind, channel.partition(".")[2])]).decode()
 
+    def hears_deals(self) -> bool:
+        """Whether one of the channels is one of trades."""
+        return any(_kind(name) == "T" for name in self._channels)
+
     def tell(self, deal: Deal, now: Instant) -> str | None:
-        """One trade; None without a subscription."""
+        """One trade, and now and then an official close; None without a subscription."""
         del now
         symbol = _ticker(deal.symbol)
         if f"T.{symbol}" not in self._channels and "T.*" not in self._channels:
             return None
-        told = {"ev": "T", "sym": symbol, "x": 4, "i": str(deal.number), "z": 3, "c": [0]}
-        told |= {"p": deal.price, "s": deal.volume, "t": deal.at_ms, "q": deal.number}
-        return _encoder.encode([told]).decode()
+        return _encoder.encode(list(_trades(symbol, deal))).decode()
 
     def put_out(self, now: Instant) -> None:
         """Another connection has the key."""
@@ -214,6 +217,20 @@ def _request(frame: str | bytes) -> tuple[Any, Any]:
 
 def _status(status: str, message: str) -> str:
     return _encoder.encode([{"ev": "status", "status": status, "message": message}]).decode()
+
+
+def _trades(symbol: str, deal: Deal) -> Iterator[Mapping[str, Any]]:
+    """A trade, whose number is that of its exchange or reporting facility, of which there are two;
+    and, ever so often, an official close, which is no trade.
+    """
+    number, facility = divmod(deal.number, 2)
+    told = {"ev": "T", "sym": symbol, "i": str(number), "z": 3, "c": [14, 41], "x": 11}
+    told |= {"p": deal.price, "s": deal.volume, "t": deal.at_ms, "q": deal.number}
+    if facility:
+        told |= {"x": 4, "trfi": 201, "trft": deal.at_ms, "ds": f"{deal.volume}.0"}
+    yield told
+    if not deal.number % _OFFICIAL_EVERY:
+        yield told | {"i": f"c{number}", "c": [15], "p": 2 * deal.price, "s": 100 * deal.volume}
 
 
 def _event(quote: Quote, kind: str, ticker: str) -> Mapping[str, Any]:
