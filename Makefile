@@ -59,7 +59,7 @@ fuzz: install ## give mutated messages to every codec for SECONDS=60; SEED=1, CO
 	@$(BIN)/python -m tests.fuzz.run $(if $(SECONDS),--seconds $(SECONDS)) \
 		$(if $(SEED),--seed $(SEED)) $(if $(CODEC),--codec $(CODEC))
 
-mutants: install ## run the core's tests against small mistakes in it; ARGS="word" picks some
+mutants: install ## run the tests against small mistakes in the core and in bars of trades; ARGS="word" picks some
 	@$(BIN)/python tests/mutation/run.py $(ARGS)
 
 lint: install ## check style, format, types and the direction of imports

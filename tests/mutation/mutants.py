@@ -1,16 +1,7 @@
-"""Small mistakes that somebody could make in the core, each of which a test has to notice.
+"""Small mistakes that somebody could make in the core, each of which a test has to notice."""
 
-A mutant replaces one piece of text, which stands exactly once in its file, by another.
-"""
-
-from typing import NamedTuple
-
-
-class Mutant(NamedTuple):
-    file: str
-    name: str
-    text: str
-    instead: str
+from tests.mutation.mutant import Mutant
+from tests.mutation.trade_mutants import TRADE_MUTANTS
 
 
 def _of(file: str, *mistakes: tuple[str, str, str]) -> list[Mutant]:
@@ -967,4 +958,5 @@ MUTANTS = (
     *_LIVENESS,
     *_LIFECYCLE,
     *_STATISTICS,
+    *TRADE_MUTANTS,
 )

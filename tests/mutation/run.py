@@ -1,4 +1,4 @@
-"""Runs the tests of the core against every mutant; fails if one survives.
+"""Runs the tests of its package against every mutant; fails if one survives.
 
 ``python tests/mutation/run.py [WORD ...]`` takes only the mutants whose file or name has one of
 the words in it.
@@ -12,7 +12,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
@@ -20,7 +20,8 @@ from typing import NamedTuple
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
-from tests.mutation.mutants import MUTANTS, Mutant  # noqa: E402 - found by the line above
+from tests.mutation.mutant import Mutant  # noqa: E402 - found by the line above
+from tests.mutation.mutants import MUTANTS  # noqa: E402
 
 TIMEOUT_S = 180
 SLOW = ("tests/core/test_against_oracle.py", "tests/core/test_stateful.py")
@@ -29,7 +30,11 @@ FAST = (
     *(f"--ignore={ROOT / path}" for path in SLOW),
     f"--ignore={ROOT / 'tests/core/test_batch.py'}",
 )
-STAGES = (FAST, SLOW)
+STAGES: Mapping[str, Sequence[Sequence[str]]] = {
+    "core": (FAST, SLOW),
+    "aggregation": (("tests/aggregation",),),
+    "venues": (("tests/venues/test_trades.py", "tests/venues/test_sale_conditions.py"),),
+}
 KILLED, SURVIVED, BROKEN = "killed", "SURVIVED", "BROKEN"
 
 
@@ -44,8 +49,8 @@ def try_out(mutant: Mutant) -> Verdict:
     begun = time.perf_counter()
     with tempfile.TemporaryDirectory(prefix="mutant-") as folder:
         source = copy_of_source(Path(folder))
-        spoil(source / "barsync_async" / "core" / mutant.file, mutant)
-        outcome, by = judge(source)
+        spoil(source / "barsync_async" / mutant.package / mutant.file, mutant)
+        outcome, by = judge(source, mutant.package)
     return Verdict(mutant, outcome, by, time.perf_counter() - begun)
 
 
@@ -61,16 +66,16 @@ def spoil(path: Path, mutant: Mutant) -> None:
     path.write_text(source.replace(mutant.text, mutant.instead), encoding="utf-8")
 
 
-def judge(source: Path) -> tuple[str, str]:
+def judge(source: Path, package: str) -> tuple[str, str]:
     """The outcome, and the test that made it."""
-    for selection in STAGES:
+    for selection in STAGES[package]:
         try:
             done = run_tests(source, selection)
         except subprocess.TimeoutExpired:
             return KILLED, "timeout"
         found = re.search(r"^FAILED (\S+)", done.stdout, re.MULTILINE)
         if done.returncode == 1 and found:
-            return KILLED, found[1].rpartition("tests/core/")[2]
+            return KILLED, found[1].rpartition("tests/")[2]
         if done.returncode:
             return BROKEN, (done.stdout + done.stderr)[-500:]
     return SURVIVED, ""
@@ -98,15 +103,15 @@ def run_tests(source: Path, selection: Sequence[str]) -> subprocess.CompletedPro
     )
 
 
-def check_baseline() -> None:
+def check_baseline(package: str) -> None:
     """The tests pass as the source is, and they see the copy."""
     with tempfile.TemporaryDirectory(prefix="mutant-") as folder:
         source = copy_of_source(Path(folder))
-        done = run_tests(source, FAST)
+        done = run_tests(source, STAGES[package][0])
         if done.returncode:
             raise SystemExit("without a mutant the tests fail already:\n" + done.stdout)
-        (source / "barsync_async" / "core" / "synchronizer.py").write_text("raise SystemExit(9)")
-        if not run_tests(source, FAST).returncode:
+        (source / "barsync_async" / package / "__init__.py").write_text("raise SystemExit(9)")
+        if not run_tests(source, STAGES[package][0]).returncode:
             raise SystemExit("the tests do not see the mutants: barsync_async comes from elsewhere")
 
 
@@ -115,17 +120,20 @@ def show(text: str) -> None:
     sys.stdout.flush()
 
 
+def _shown(mutant: Mutant) -> str:
+    return f"{mutant.package}/{mutant.file}: {mutant.name}"
+
+
 def main(words: Sequence[str]) -> int:
-    chosen = [
-        each for each in MUTANTS if not words or any(w in f"{each.file} {each.name}" for w in words)
-    ]
-    check_baseline()
+    chosen = [each for each in MUTANTS if not words or any(w in _shown(each) for w in words)]
+    for package in {each.package for each in chosen}:
+        check_baseline(package)
     verdicts = []
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         for verdict in pool.map(try_out, chosen):
             verdicts.append(verdict)
             mutant, outcome, by, seconds = verdict
-            show(f"{mutant.file:17}{mutant.name:64} {outcome:8} {seconds:5.1f} s  {by}")
+            show(f"{_shown(mutant):84} {outcome:8} {seconds:5.1f} s  {by}")
     counts = Counter(each.outcome for each in verdicts)
     show(", ".join(f"{count} {outcome}" for outcome, count in counts.items()))
     return int(set(counts) != {KILLED})
