@@ -293,7 +293,9 @@ MESSY = {"delay": {"kind": "uniform", "min_ms": 0, "max_ms": 450}, "duplicate": 
 async def test_bars_of_trades_are_the_venues_own(
     protocol: str, trades: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Two exchanges number stocks' trades alike, and official closes stand between them."""
+    """Two exchanges number stocks' trades alike; official closes and corrections stand between
+    them.
+    """
     pairs = ("SPY", "QQQ") if protocol in ("alpaca", "polygon") else PAIRS
     monkeypatch.setattr("tests.shell.test_feeds.PAIRS", pairs)
     timeframe = "1m" if protocol.startswith("alpaca") else "1s"
@@ -312,6 +314,8 @@ async def test_bars_of_trades_are_the_venues_own(
         assert [cells.get((f"{pair}_{timeframe}", bar.timestamp)) for bar in bars] == [
             [values(bar)] for bar in bars
         ]
+    rejected = {each["reason"] for each in of(read(path), "BAR_REJECTED")}
+    assert rejected == ({"corrected_trade"} if protocol == "alpaca" else set())
 
 
 @pytest.mark.parametrize(("part", "made"), [("trades", "1m"), ("1m", "5m")])

@@ -21,7 +21,9 @@ _AFTER_ALL: _Place = (math.inf, 0, 0)
 _timestamp = attrgetter("timestamp")
 
 IDS_REMEMBERED = 65_536
-"""How many trades back a repetition is noticed: more than any venue sends again."""
+"""How many trades back a repetition is noticed: more than any venue sends again, or than two
+connections are apart while one takes over from the other. They take up to 15 MB.
+"""
 
 
 class _Tape:

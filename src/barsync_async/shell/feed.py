@@ -49,6 +49,9 @@ from barsync_async.venues.outcomes import (
     Running,
 )
 
+_UNDERSTOOD = frozenset({"unknown_source", "corrected_trade"})
+"""Why something is rejected that is known to be no bar or trade of an interval of ours."""
+
 _STABLE_NS = 60_000 * NS_PER_MS
 
 log = structlog.get_logger("barsync.feed")
@@ -285,7 +288,7 @@ class Feed:
     async def _doubt(self, events: Sequence[Arrival]) -> None:
         """What could not be read may have been the bar of an interval that looks silent now."""
         items = [each.item for each in events]
-        if any(isinstance(each, Rejection) and each.reason != "unknown_source" for each in items):
+        if any(isinstance(each, Rejection) and each.reason not in _UNDERSTOOD for each in items):
             await self._dispatch.tell_sources(ConnectionChange(up=True), events[-1].at)
 
     async def on_unanswered(self, line: Line) -> None:

@@ -13,7 +13,7 @@ from barsync_async.units import TIMEFRAMES
 
 KEY = SECRET = "test"  # noqa: S105 - of the simulated venue, which knows nobody else
 
-_OFFICIAL_EVERY = 16
+_OFFICIAL_EVERY, _CORRECTED_EVERY = 16, 48
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _COMMON = ("trades", "quotes", "bars", "updatedBars", "dailyBars")
 _STOCK = re.compile(r"[A-Z][A-Z0-9.]{0,23}")
@@ -64,8 +64,8 @@ def bar_fields(quote: Quote, rules: AlpacaRules) -> Mapping[str, float | int | s
 
 
 def trade_messages(symbol: str, deal: Deal, rules: AlpacaRules) -> Iterator[Mapping[str, Any]]:
-    """A trade. Of stocks each of two exchanges numbers its own, and one tells, ever so often, its
-    official close, which is no trade.
+    """A trade. Of stocks each of two exchanges numbers its own; ever so often one tells its
+    official close, which is no trade, or corrects a trade's conditions.
     """
     at = f"{moment_text(deal.at_ms, 3)[:-1]}{deal.number % 1_000_000:06}Z"
     told = {"T": "t", "S": symbol, "i": deal.number, "p": deal.price, "s": deal.volume, "t": at}
@@ -77,6 +77,10 @@ def trade_messages(symbol: str, deal: Deal, rules: AlpacaRules) -> Iterator[Mapp
     if not deal.number % _OFFICIAL_EVERY:
         close = {"p": 2 * deal.price, "s": 100 * deal.volume, "x": "Q", "c": ["@", "M"], "z": "C"}
         yield told | close
+    if not (deal.number + 1) % _CORRECTED_EVERY:
+        before = {"oi": number, "op": deal.price, "os": deal.volume, "oc": ["@"]}
+        after = {"ci": number, "cp": deal.price, "cs": deal.volume, "cc": ["@", "F"]}
+        yield {"T": "c", "S": symbol, "x": "VQ"[exchange], "z": "C", "t": at} | before | after
 
 
 def opened(quote: Quote) -> int:
