@@ -173,10 +173,11 @@ class PolygonSession:
         symbol, timeframe, length_ms = route
         if event.s % length_ms:
             return Rejection("invalid", f"{symbol}: no {timeframe} bar opens at {event.s}")
+        timestamp: WallMs = event.s + length_ms  # type: ignore[assignment]  # WallMs(...) is slow
         bar = Bar(
             symbol,
             timeframe,
-            WallMs(event.s + length_ms),
+            timestamp,
             event.o,
             event.h,
             event.l,
