@@ -352,3 +352,16 @@ async def test_a_bar_whose_trades_an_outage_hid_is_not_made_up(tmp_path: Path) -
         made = {timestamp: each for (source, timestamp), each in cells.items() if pair in source}
         assert made == {timestamp: [bars[timestamp]] for timestamp in made}
         assert 10 < len(made) < len(bars) - 5
+
+
+async def test_a_source_that_the_venue_refused_has_no_connection_replaced(tmp_path: Path) -> None:
+    """OKX is never silent about a pair that it has, so silence there means a broken connection."""
+    sources = ["BTC/USD_1m", "NONE/USD_1m"]
+    with capture_logs() as logs:
+        run = Run(config("okx", tmp_path / "x.jsonl", sources), market("okx", ("1m",)))
+        await run.go(HOUR_S)
+    assert [line["sources"] for line in logs if line["event"] == "refused by the venue"] == [
+        ("NONE/USD_1m",)
+    ]
+    assert not [line for line in logs if line["event"] == "replacing the connection"]
+    assert run.statistics().accepted >= 58

@@ -67,6 +67,14 @@ async def test_what_stays_silent_on_other_connections_too_is_news_less_and_less_
     assert bench.news(1_005, subscribed=1_000) == [SPY]
 
 
+async def test_what_the_venue_refused_is_not_expected() -> None:
+    bench = Bench()
+    bench.silent.leave_out([SPY])
+    assert bench.news(5) == []
+    bench.silent.leave_out([])
+    assert bench.news(6) == [SPY]
+
+
 async def test_it_is_looked_for_twice_in_the_shortest_patience() -> None:
     assert Bench().silent.look_every_ms == 2 * MINUTE
     assert SilentSources({}).look_every_ms == MINUTE // 2

@@ -220,6 +220,7 @@ class Feed:
             line = self._lines[-1] if self._lines else None
             if line is None or line.ready_at is None or line.ended.is_set():
                 continue
+            silent.leave_out(line.refused)
             news = silent.news(line.ready_at.mono, self._clock.now().mono)
             if news and self._codec.facts.silence == "empty bar":
                 self._log.warning("silent subscriptions", sources=news)
@@ -278,6 +279,7 @@ class Feed:
                 if not sort(item, frame.at, sorted_out):
                     self._note(item, line)
                     if isinstance(item, Refusal) and item.final and item.sources:
+                        line.refused.update(item.sources)
                         sort(self._dispatch.without(item.sources), frame.at, sorted_out)
         events = await self._dispatch.offer(sorted_out)
         if events and any(each.ready.is_set() for each in self._lines):

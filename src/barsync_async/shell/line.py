@@ -11,7 +11,7 @@ from anyio.lowlevel import checkpoint
 
 from barsync_async.errors import ConnectionRefused, FeedError
 from barsync_async.ports import Clock, Connection, Connector, Frame, VenueSession
-from barsync_async.units import NS_PER_MS, Instant
+from barsync_async.units import NS_PER_MS, Instant, SourceId
 
 _ANSWER_WITHIN_S = 10.0
 _MOST_UNSAID = 1_000
@@ -58,6 +58,8 @@ class Line:
         self.error: FeedError | None = None
         self.complaint: str | None = None
         """What the venue had against the whole connection, if another one may do better."""
+        self.refused: set[SourceId] = set()
+        """What the venue will not send on it."""
         self.opened_at: Instant | None = None
         self.ready_at: Instant | None = None
         self.heard_at: Instant | None = None

@@ -1,6 +1,6 @@
 """Sources from which nothing comes though their connection lives: a subscription gone silent."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 
 from barsync_async.shell.producer import Producer
 from barsync_async.units import NS_PER_MS, TIMEFRAMES, MonoNs, SourceId, split_source
@@ -26,8 +26,13 @@ class SilentSources:
             for source in producers
         }
         self._known: set[SourceId] = set()
+        self._left_out: frozenset[SourceId] = frozenset()
         self._told: dict[SourceId, tuple[MonoNs | None, int]] = {}
         self.look_every_ms = min(self._patience_ms.values(), default=_LEAST_MS) // 2
+
+    def leave_out(self, sources: Collection[SourceId]) -> None:
+        """Nothing is expected of ``sources`` from now on, and of all others something."""
+        self._left_out = frozenset(sources)
 
     def news(self, subscribed_at: MonoNs, now: MonoNs) -> list[SourceId]:
         """The sources that were not silent at the last look and are now."""
@@ -50,7 +55,7 @@ class SilentSources:
         for source, producer in self._producers.items():
             last_at = subscribed_at if producer.last_at is None else producer.last_at
             silent_ms = (now - max(subscribed_at, last_at)) // NS_PER_MS
-            if silent_ms > self._patience_ms[source]:
+            if silent_ms > self._patience_ms[source] and source not in self._left_out:
                 yield source, silent_ms
 
     def _times_told(self, source: SourceId) -> int:
