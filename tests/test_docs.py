@@ -25,7 +25,8 @@ from barsync_async.config import (
     parse_config,
 )
 from barsync_async.config.files import HistoryFileConfig
-from barsync_async.features.spec import PAIR_INDICATORS, SOURCE_INDICATORS
+from barsync_async.features import INDICATORS
+from barsync_async.indicator_choice import check_indicator
 from barsync_async.strategies import STRATEGIES
 from barsync_async.units import TIMEFRAMES, is_trades
 from barsync_async.venues import CODECS
@@ -73,8 +74,10 @@ def test_every_key_of_a_config_is_explained(table: type[BaseModel]) -> None:
 
 def test_every_timeframe_indicator_and_strategy_is_named() -> None:
     explained = read("docs/configuration.md")
-    for name in (*SOURCE_INDICATORS, *PAIR_INDICATORS, *STRATEGIES):
+    for name in STRATEGIES:
         assert f"`{name}`" in explained, name
+    for name in INDICATORS:
+        assert f"| `{name}` |" in read("docs/features.md"), name
     assert " ".join(TIMEFRAMES) in explained
 
 
@@ -139,3 +142,16 @@ def test_every_feed_on_the_configuration_page_is_a_good_one() -> None:
         synchronizer = {"type": "BarSynchronizer", "config": {"expected_sources": sources}}
         containers = {"c": {"components": {"synchronizer": synchronizer}}}
         assert isinstance(parse_config({**document, "containers": containers}, "page"), Config)
+
+
+def test_the_indicator_on_the_features_page_does_what_it_says() -> None:
+    made, tested = blocks(read("docs/features.md"), "python")
+    exec(compile(made + tested, "docs/features.md", "exec"), {})  # noqa: S102 - our own page
+
+
+def test_the_config_on_the_features_page_is_a_good_one() -> None:
+    text, _ = blocks(read("docs/features.md"), "toml")
+    (container,) = tomllib.loads(text)["containers"].values()
+    indicators = container["components"]["feature_calc"]["config"]["indicators"]
+    for each in indicators:
+        check_indicator(each)

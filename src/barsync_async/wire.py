@@ -9,11 +9,12 @@ from typing import Any
 
 import msgspec
 
+from barsync_async.features.table import FeatureTable
 from barsync_async.messages import Event
 
 
 def _encode_mapping(value: Any) -> Any:
-    if isinstance(value, MappingProxyType):
+    if isinstance(value, MappingProxyType | FeatureTable):
         return value.copy()
     raise NotImplementedError(f"{type(value).__name__} has no form on the wire")
 

@@ -4,7 +4,7 @@ from itertools import pairwise
 
 import pytest
 
-from barsync_async.features.pairs import chosen_pairs, default_pairs, pair_name
+from barsync_async.features.pairs import chosen_pairs, default_pairs, pair_name, pairs_with
 from barsync_async.units import SourceId
 
 
@@ -25,13 +25,22 @@ def test_one_source_makes_no_pair() -> None:
     assert default_pairs(ids("SPY_1m", "QQQ_5m")) == ()
 
 
-def test_a_hundred_sources_are_the_most_that_are_all_compared() -> None:
-    sources = [SourceId(f"S{index:03}_1m") for index in range(101)]
-    pairs = default_pairs(sources[:100])
-    assert len(set(pairs)) == 4950
+def test_five_hundred_sources_are_the_most_that_are_all_compared() -> None:
+    sources = [SourceId(f"S{index:03}_1m") for index in range(501)]
+    pairs = default_pairs(sources[:500])
+    assert len(set(pairs)) == 124_750
     assert all(earlier < later for earlier, later in pairwise(pairs))
-    with pytest.raises(ValueError, match=r"101 sources make 5,050 pairs, more than 5,000: name"):
+    with pytest.raises(
+        ValueError, match=r"501 sources make 125,250 pairs, more than 125,000: name"
+    ):
         default_pairs(sources)
+
+
+def test_a_benchmark_is_compared_with_every_other_source_of_its_timeframe() -> None:
+    sources = ids("SPY_1m", "QQQ_5m", "TSLA_1m", "IWM_1m")
+    assert pairs_with(SourceId("SPY_1m"), sources) == (("IWM_1m", "SPY_1m"), ("TSLA_1m", "SPY_1m"))
+    with pytest.raises(ValueError, match="benchmark = 'DIA_1m': expected one of IWM_1m"):
+        pairs_with(SourceId("DIA_1m"), sources)
 
 
 def test_a_chosen_pair_is_sorted_and_keeps_its_place() -> None:

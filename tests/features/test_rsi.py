@@ -4,10 +4,11 @@ import math
 from collections.abc import Sequence
 from itertools import pairwise
 
-import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.features.table import run as run_table
+from tests.features.table import run_one
 
 from barsync_async.features.rsi import Rsi
 
@@ -33,17 +34,8 @@ rows = st.lists(st.tuples(*[st.none() | cents] * 3), min_size=1, max_size=30)
 windows = st.integers(2, 6)
 
 
-def step(indicator: Rsi, row: Row) -> list[float]:
-    """One set; None where a source does not move on."""
-    closes = np.array([math.nan if close is None else close for close in row])
-    fresh = np.flatnonzero([close is not None for close in row])
-    values: list[float] = indicator.update(closes, fresh).tolist()
-    return values
-
-
 def run(window: int, closes: Sequence[float]) -> list[float]:
-    indicator = Rsi(window, 1)
-    return [step(indicator, [close])[0] for close in closes]
+    return run_one(Rsi, closes, window=window)
 
 
 def smoothed(window: int, amounts: Sequence[float]) -> float:
@@ -89,14 +81,14 @@ def test_it_has_its_limits_where_one_side_is_empty(closes: list[float], value: f
 
 @given(rows, windows)
 def test_every_source_moves_on_at_its_own_pace(table: Sequence[Row], window: int) -> None:
-    indicator = Rsi(window, 3)
     seen: list[list[float]] = [[], [], []]
-    for row in table:
+    for row, values in zip(table, run_table(Rsi, table, window=window), strict=True):
         for column, close in zip(seen, row, strict=True):
             if close is not None:
                 column.append(close)
         expected = [slow(window, column) for column in seen]
-        assert step(indicator, row) == pytest.approx(expected, rel=1e-9, abs=1e-9, nan_ok=True)
+        got = [value for (value,) in values]
+        assert got == pytest.approx(expected, rel=1e-9, abs=1e-9, nan_ok=True)
 
 
 @given(closes_of_one, windows)

@@ -8,8 +8,11 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.features.table import run, run_one
 
+from barsync_async.features import FreshBars
 from barsync_async.features.sma import Sma
+from barsync_async.units import WallMs
 
 Rows = Sequence[Sequence[float | None]]
 
@@ -17,17 +20,8 @@ price = st.floats(0.01, 1e6)
 rows = st.lists(st.tuples(*[st.none() | price] * 3), min_size=1, max_size=30)
 
 
-def step(indicator: Sma, row: Sequence[float | None]) -> list[float]:
-    """One set; None where a source does not move on."""
-    closes = np.array([math.nan if close is None else close for close in row])
-    fresh = np.flatnonzero([close is not None for close in row])
-    values: list[float] = indicator.update(closes, fresh).tolist()
-    return values
-
-
-def run(window: int, closes: Sequence[float]) -> list[float]:
-    indicator = Sma(window, 1)
-    return [step(indicator, [close])[0] for close in closes]
+def closes_of(window: int, closes: Sequence[float]) -> list[float]:
+    return run_one(Sma, closes, window=window)
 
 
 def slow(window: int, seen: Sequence[float]) -> float:
@@ -35,31 +29,37 @@ def slow(window: int, seen: Sequence[float]) -> float:
 
 
 def test_it_is_the_mean_of_the_last_closes_and_unknown_before() -> None:
-    assert run(3, [1.0, 2.0, 6.0, 4.0]) == pytest.approx([math.nan, math.nan, 3, 4], nan_ok=True)
+    assert closes_of(3, [1.0, 2.0, 6.0, 4.0]) == pytest.approx(
+        [math.nan, math.nan, 3, 4], nan_ok=True
+    )
 
 
 def test_a_window_of_one_is_the_close_itself() -> None:
-    assert run(1, [3.5, 7.25]) == [3.5, 7.25]
+    assert closes_of(1, [3.5, 7.25]) == [3.5, 7.25]
 
 
 def test_a_huge_close_leaves_no_trace_once_it_is_out_of_the_window() -> None:
-    assert run(2, [1e17, 1.0, 2.0])[-1] == 1.5
+    assert closes_of(2, [1e17, 1.0, 2.0])[-1] == 1.5
 
 
 @given(rows, st.integers(1, 6))
 def test_every_source_moves_on_at_its_own_pace(table: Rows, window: int) -> None:
-    indicator = Sma(window, 3)
     seen: list[list[float]] = [[], [], []]
-    for row in table:
+    for row, values in zip(table, run(Sma, table, window=window), strict=True):
         for column, close in zip(seen, row, strict=True):
             if close is not None:
                 column.append(close)
-        expected = [slow(window, column) for column in seen]
-        assert step(indicator, row) == pytest.approx(expected, rel=1e-12, nan_ok=True)
+        expected = [[slow(window, column)] for column in seen]
+        for got, wanted in zip(values, expected, strict=True):
+            assert got == pytest.approx(wanted, rel=1e-12, nan_ok=True)
 
 
-def test_a_value_given_out_does_not_change_afterwards() -> None:
-    indicator = Sma(1, 1)
-    first = indicator.update(np.array([1.0]), np.array([0]))
-    indicator.update(np.array([2.0]), np.array([0]))
-    assert first.tolist() == [1.0]
+def test_a_hundred_thousand_sets_of_large_and_small_prices_leave_no_drift() -> None:
+    random = np.random.default_rng(7)
+    closes = np.exp(random.uniform(np.log(1e-3), np.log(1e12), 100_000))
+    indicator = Sma(1, window=20)
+    for close in closes:
+        bars = FreshBars(WallMs(0), slice(None), {"close": np.array([close])}.__getitem__)
+        (values,) = indicator.update(bars)
+    last = closes[-20:].tolist()
+    assert values.item() == pytest.approx(statistics.fmean(last), rel=1e-14)

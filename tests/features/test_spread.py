@@ -5,10 +5,10 @@ import statistics
 from collections.abc import Sequence
 from itertools import chain
 
-import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.features.table import all_pairs, run_separate
 
 from barsync_async.features.spread import Spread
 
@@ -23,17 +23,8 @@ rows = st.lists(st.tuples(*[st.none() | both] * 3), min_size=1, max_size=30)
 windows = st.integers(3, 8)
 
 
-def step(indicator: Spread, row: Row) -> list[Values]:
-    """One set; None where not both sources of a pair are fresh."""
-    closes = np.array([(math.nan, math.nan) if each is None else each for each in row])
-    joint = np.flatnonzero([each is not None for each in row])
-    spreads, zscores, ratios = indicator.update(closes[:, 0], closes[:, 1], joint)
-    return list(zip(spreads.tolist(), zscores.tolist(), ratios.tolist(), strict=True))
-
-
-def run(window: int, prices: Sequence[Prices | None]) -> list[Values]:
-    indicator = Spread(window, 1)
-    return [step(indicator, [each])[0] for each in prices]
+def run(window: int, prices: Sequence[Prices | None]) -> list[list[float]]:
+    return [row[0] for row in run_separate(Spread, [[each] for each in prices], window=window)]
 
 
 def slow(window: int, seen: Sequence[Prices]) -> Values:
@@ -50,8 +41,8 @@ def slow(window: int, seen: Sequence[Prices]) -> Values:
 
 
 def test_its_arrays_have_names_after_its_label() -> None:
-    assert Spread.outputs("spread") == ("spread", "spread_zscore", "hedge_ratio")
-    assert Spread.outputs("wide") == ("wide", "wide_zscore", "wide_hedge_ratio")
+    assert Spread(all_pairs(2)).outputs("spread") == ("spread", "spread_zscore", "hedge_ratio")
+    assert Spread(all_pairs(2)).outputs("wide") == ("wide", "wide_zscore", "wide_hedge_ratio")
 
 
 def test_it_is_unknown_before_a_window_of_joint_sets() -> None:
@@ -70,13 +61,12 @@ def test_it_follows_the_formula_worked_by_hand() -> None:
 
 @given(rows, windows)
 def test_every_pair_moves_on_at_its_own_pace(table: Sequence[Row], window: int) -> None:
-    indicator = Spread(window, 3)
     seen: list[list[Prices]] = [[], [], []]
-    for row in table:
+    for row, values in zip(table, run_separate(Spread, table, window=window), strict=True):
         for column, prices in zip(seen, row, strict=True):
             if prices is not None:
                 column.append(prices)
-        for got, column in zip(step(indicator, row), seen, strict=True):
+        for got, column in zip(values, seen, strict=True):
             assert got == pytest.approx(slow(window, column), rel=1e-6, abs=1e-6, nan_ok=True)
 
 

@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from barsync_async.features import FeatureEngine, IndicatorSpec
+from barsync_async.features import FeatureEngine
 from barsync_async.features.spread import Spread
+from barsync_async.indicator_choice import parse_indicators
 from barsync_async.messages import (
     Bar,
     Decision,
@@ -331,7 +332,7 @@ def a_set(index: int, *bars: Bar) -> SynchronizedBars:
 
 
 def decisions_on(closes: Sequence[tuple[float, float]], strategy: PairsTrading) -> list[Decision]:
-    engine = FeatureEngine([SourceId("A_1m"), SourceId("B_1m")], [IndicatorSpec("spread")])
+    engine = FeatureEngine([SourceId("A_1m"), SourceId("B_1m")], parse_indicators(["spread"]))
     sets = [a_set(index, cell("A_1m", a), cell("B_1m", b)) for index, (a, b) in enumerate(closes)]
     return [strategy.decide(engine.update(each), None) for each in sets]
 

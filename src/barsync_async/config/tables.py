@@ -20,7 +20,7 @@ from pydantic import (
 
 from barsync_async.config.files import HistoryFileConfig
 from barsync_async.config.json_format import JsonFormatConfig
-from barsync_async.features import parse_indicators
+from barsync_async.indicator_choice import check_indicator
 from barsync_async.messages import EventType
 from barsync_async.strategy_choice import check_strategy
 from barsync_async.units import split_source, split_stream
@@ -95,7 +95,7 @@ FilePath = Annotated[str, Field(min_length=1)]
 
 
 def _indicator(value: str | dict[str, Any]) -> str | dict[str, Any]:
-    parse_indicators([value])
+    check_indicator(value)
     return value
 
 

@@ -7,7 +7,7 @@ from barsync_async.units import TIMEFRAMES, SourceId, split_source
 
 Pair = tuple[SourceId, SourceId]
 
-MAX_DEFAULT_PAIRS = 5_000
+MAX_DEFAULT_PAIRS = 125_000
 
 
 def pair_name(pair: Pair) -> str:
@@ -19,7 +19,7 @@ def default_pairs(sources: Iterable[SourceId]) -> tuple[Pair, ...]:
     """Every pair of the sources of the shortest timeframe, in sorted order.
 
     Raises:
-        ValueError: there are more than 5,000 of them.
+        ValueError: there are more than 125,000 of them.
     """
     base = _of_shortest_timeframe(sources)
     count = len(base) * (len(base) - 1) // 2
@@ -30,6 +30,20 @@ def default_pairs(sources: Iterable[SourceId]) -> tuple[Pair, ...]:
             "across sources"
         )
     return tuple(combinations(base, 2))
+
+
+def pairs_with(benchmark: SourceId, sources: Iterable[SourceId]) -> tuple[Pair, ...]:
+    """Every other source of the benchmark's timeframe with it, in sorted order.
+
+    Raises:
+        ValueError: ``benchmark`` is none of ``sources``.
+    """
+    everyone = sorted(sources)
+    if benchmark not in everyone:
+        raise ValueError(f"benchmark = {benchmark!r}: expected one of {' '.join(everyone)}")
+    _, timeframe = split_source(benchmark)
+    alike = [each for each in everyone if split_source(each)[1] == timeframe]
+    return tuple((each, benchmark) for each in alike if each != benchmark)
 
 
 def _of_shortest_timeframe(sources: Iterable[SourceId]) -> list[SourceId]:

@@ -1,10 +1,9 @@
 """The last values of many columns, each column moving on at its own pace."""
 
 import numpy as np
-import numpy.typing as npt
 
-FloatArray = npt.NDArray[np.float64]
-IndexArray = npt.NDArray[np.intp]
+from barsync_async.features.columns import Columns, FloatArray
+from barsync_async.features.cursor import Cursor
 
 
 class Ring:
@@ -17,15 +16,19 @@ class Ring:
 
     def __init__(self, window: int, columns: int) -> None:
         self.values: FloatArray = np.full((window, columns), np.nan)
-        self._next: IndexArray = np.zeros(columns, dtype=np.intp)
+        self._cursor = Cursor(window, columns)
 
-    def push(self, columns: IndexArray, values: FloatArray) -> None:
+    def push(self, columns: Columns, values: FloatArray) -> FloatArray:
         """Put one value into each of ``columns``, over its oldest one.
 
         Args:
-            columns: indices, each at most once; shape ``(k,)``.
-            values: shape ``(k,)``.
+            columns: which ones.
+            values: one for each of them.
+
+        Returns:
+            The values that gave way: ``window`` pushes old, NaN where there were fewer.
         """
-        rows = self._next[columns]
+        rows, columns = self._cursor.move(columns)
+        oldest: FloatArray = self.values[rows, columns].copy()
         self.values[rows, columns] = values
-        self._next[columns] = (rows + 1) % len(self.values)
+        return oldest

@@ -4,7 +4,12 @@ from typing import ClassVar
 
 import numpy as np
 
-from barsync_async.features.ring import FloatArray, IndexArray
+from barsync_async.features.columns import FloatArray
+from barsync_async.features.fresh_bars import FreshBars
+from barsync_async.features.indicator import Scope
+from barsync_async.features.parameters import check_window
+from barsync_async.features.previous import Previous
+from barsync_async.features.smoothed_average import SmoothedAverage
 
 _ZERO = 1e-14  # below it TA-Lib takes the sum of both averages for zero
 
@@ -15,57 +20,44 @@ class Rsi:
     ``100 * gain / (gain + loss)``, where ``gain`` and ``loss`` are smoothed averages of the rises
     and falls from close to close: the first is the plain mean of the first ``window`` changes,
     each later one ``(previous * (window - 1) + change) / window``. 0 where neither rises nor falls
-    are left (their sum is below 1e-14). As TA-Lib's ``RSI``, in the same order of operations.
+    are left (their sum is below 1e-14). As TA-Lib's ``RSI``.
 
     Source: J. Welles Wilder, New Concepts in Technical Trading Systems, 1978, section VI.
 
     Args:
-        window: how many changes from close to close the averages stand for.
         columns: how many sources.
+        window: how many changes from close to close the averages stand for.
+
+    Raises:
+        ValueError: a parameter makes no sense.
     """
 
-    default_window: ClassVar[int] = 14
-    minimum_window: ClassVar[int] = 2
+    scope: ClassVar[Scope] = "source"
 
-    def __init__(self, window: int, columns: int) -> None:
-        self._window = window
-        self._previous: FloatArray = np.full(columns, np.nan)
-        self._changes = np.zeros(columns, dtype=np.int64)
-        self._gain: FloatArray = np.zeros(columns)
-        self._loss: FloatArray = np.zeros(columns)
+    def __init__(self, columns: int, *, window: int = 14) -> None:
+        check_window(window, minimum=2)
+        self._previous = Previous(columns)
+        self._gain_and_loss = SmoothedAverage(window, 1 / window, columns, rows=2)
 
-    def update(self, closes: FloatArray, fresh: IndexArray) -> FloatArray:
-        """Take in one set.
+    def outputs(self, label: str) -> tuple[str, ...]:
+        """``LABEL``."""
+        return (label,)
 
-        Args:
-            closes: one close for each source; shape ``(columns,)``.
-            fresh: the sources that move on; of the others the close is not looked at.
-
-        Returns:
-            The indices, shape ``(columns,)``; NaN before ``window`` changes.
-        """
-        change = closes[fresh] - self._previous[fresh]
-        self._previous[fresh] = closes[fresh]
-        second_or_later = ~np.isnan(change)
-        columns, change = fresh[second_or_later], change[second_or_later]
-        self._changes[columns] += 1
-        self._smooth(self._gain, columns, np.maximum(change, 0.0))
-        self._smooth(self._loss, columns, np.maximum(-change, 0.0))
-        return self._values()
-
-    def _smooth(self, averages: FloatArray, columns: IndexArray, amounts: FloatArray) -> None:
-        """Until the seed is whole, ``averages`` holds its sum."""
-        window, changes, old = self._window, self._changes[columns], averages[columns]
-        seed = old + amounts
-        seed[changes == window] /= window
-        wilder = (old * (window - 1) + amounts) / window
-        averages[columns] = np.where(changes > window, wilder, seed)
+    def update(self, bars: FreshBars) -> tuple[FloatArray, ...]:
+        """The indices; NaN before ``window`` changes."""
+        before = self._previous.exchange(bars.columns, bars.close)
+        columns, changes = self._previous.known(bars.columns, bars.close - before)
+        moves = np.empty((2, len(changes)))
+        gains, losses = moves
+        np.maximum(changes, 0.0, out=gains)
+        np.subtract(gains, changes, out=losses)
+        self._gain_and_loss.push(columns, moves)
+        return (self._values(),)
 
     def _values(self) -> FloatArray:
-        total = self._gain + self._loss
-        moved = total >= _ZERO
-        values = np.zeros_like(total)
-        np.divide(self._gain, total, out=values, where=moved)
-        values *= 100.0
-        values[self._changes < self._window] = np.nan
+        gain, loss = self._gain_and_loss.values
+        total = gain + loss
+        total[total < _ZERO] = np.inf  # of which any share is 0
+        values: FloatArray = gain * 100.0
+        values /= total
         return values

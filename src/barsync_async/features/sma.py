@@ -2,36 +2,38 @@
 
 from typing import ClassVar
 
-from barsync_async.features.ring import FloatArray, IndexArray, Ring
+from barsync_async.features.columns import FloatArray
+from barsync_async.features.fresh_bars import FreshBars
+from barsync_async.features.indicator import Scope
+from barsync_async.features.parameters import check_window
+from barsync_async.features.rolling_sum import RollingSum
 
 
 class Sma:
     """The plain mean of a source's last ``window`` closes, in the unit of the closes.
 
-    As TA-Lib's ``SMA``. It is summed anew for every set, so it cannot drift however long it
-    runs; a set costs ``window * columns`` additions.
+    As TA-Lib's ``SMA``.
 
     Args:
-        window: how many closes.
         columns: how many sources.
+        window: how many closes.
+
+    Raises:
+        ValueError: a parameter makes no sense.
     """
 
-    default_window: ClassVar[int] = 20
-    minimum_window: ClassVar[int] = 1
+    scope: ClassVar[Scope] = "source"
 
-    def __init__(self, window: int, columns: int) -> None:
-        self._ring = Ring(window, columns)
+    def __init__(self, columns: int, *, window: int = 20) -> None:
+        check_window(window, minimum=1)
+        self._window = window
+        self._sum = RollingSum(window, columns)
 
-    def update(self, closes: FloatArray, fresh: IndexArray) -> FloatArray:
-        """Take in one set.
+    def outputs(self, label: str) -> tuple[str, ...]:
+        """``LABEL``."""
+        return (label,)
 
-        Args:
-            closes: one close for each source; shape ``(columns,)``.
-            fresh: the sources that move on; of the others the close is not looked at.
-
-        Returns:
-            The averages, shape ``(columns,)``; NaN before ``window`` closes.
-        """
-        self._ring.push(fresh, closes[fresh])
-        values: FloatArray = self._ring.values.mean(axis=0)
-        return values
+    def update(self, bars: FreshBars) -> tuple[FloatArray, ...]:
+        """The averages; NaN before ``window`` closes."""
+        self._sum.push(bars.columns, bars.close)
+        return (self._sum.values / self._window,)

@@ -4,7 +4,12 @@ from typing import ClassVar
 
 import numpy as np
 
-from barsync_async.features.ring import FloatArray, IndexArray, Ring
+from barsync_async.features.columns import Columns, FloatArray
+from barsync_async.features.fresh_pairs import FreshPairs, PairColumns
+from barsync_async.features.indicator import Scope
+from barsync_async.features.parameters import check_window
+from barsync_async.features.returns import above_0
+from barsync_async.features.ring import Ring
 
 _ROUNDING = 64 * float(np.finfo(np.float64).eps)
 
@@ -32,44 +37,33 @@ class Spread:
     Engle, Granger, "Co-Integration and Error Correction", Econometrica 55(2), 1987, first step.
 
     Args:
+        pairs: which pairs.
         window: how many sets.
-        columns: how many pairs.
+
+    Raises:
+        ValueError: a parameter makes no sense.
     """
 
-    default_window: ClassVar[int] = 20
-    minimum_window: ClassVar[int] = 3
+    scope: ClassVar[Scope] = "pair"
 
-    def __init__(self, window: int, columns: int) -> None:
-        self._left = _Logs(window, columns)
-        self._right = _Logs(window, columns)
+    def __init__(self, pairs: PairColumns, *, window: int = 20) -> None:
+        check_window(window, minimum=3)
+        self._left = _Logs(window, len(pairs))
+        self._right = _Logs(window, len(pairs))
 
     @staticmethod
     def outputs(label: str) -> tuple[str, ...]:
-        """The name of each array that :meth:`update` returns.
-
-        ``spread``, ``spread_zscore``, ``hedge_ratio``; under another label ``LABEL``,
+        """``spread``, ``spread_zscore``, ``hedge_ratio``; under another label ``LABEL``,
         ``LABEL_zscore``, ``LABEL_hedge_ratio``.
         """
         ratio = "hedge_ratio" if label == "spread" else f"{label}_hedge_ratio"
         return (label, f"{label}_zscore", ratio)
 
-    def update(
-        self, left: FloatArray, right: FloatArray, joint: IndexArray
-    ) -> tuple[FloatArray, ...]:
-        """Take in one set.
-
-        Args:
-            left: the close of each pair's A; shape ``(columns,)``.
-            right: the close of each pair's B; shape ``(columns,)``.
-            joint: the pairs that move on; of the others the closes are not looked at.
-
-        Returns:
-            Spread, z-score and hedge ratio, each of shape ``(columns,)``; NaN before ``window``
-            joint sets.
-        """
+    def update(self, pairs: FreshPairs) -> tuple[FloatArray, ...]:
+        """Spread, z-score and hedge ratio; NaN before ``window`` joint sets."""
+        self._left.push(pairs.columns, pairs.left)
+        self._right.push(pairs.columns, pairs.right)
         with np.errstate(all="ignore"):
-            self._left.push(joint, left[joint])
-            self._right.push(joint, right[joint])
             return self._values()
 
     def _values(self) -> tuple[FloatArray, ...]:
@@ -93,8 +87,8 @@ class _Logs:
         self._ring = Ring(window, columns)
         self.newest: FloatArray = np.full(columns, np.nan)
 
-    def push(self, columns: IndexArray, closes: FloatArray) -> None:
-        logs = np.log(np.where(closes > 0, closes, np.nan))
+    def push(self, columns: Columns, closes: FloatArray) -> None:
+        logs = np.log(above_0(closes))
         self._ring.push(columns, logs)
         self.newest[columns] = logs
 

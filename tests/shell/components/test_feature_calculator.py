@@ -106,7 +106,7 @@ def test_a_container_needs_its_synchronizer_first() -> None:
 @pytest.mark.parametrize(
     ("indicators", "pairs", "message"),
     [
-        (["ema"], None, "indicator 'ema' is unknown"),
+        (["wma"], None, "indicator 'wma' is unknown"),
         ([{"name": "sma", "window": 0}], None, "window = 0"),
         (["sma", "sma"], None, "'sma' of an indicator is taken"),
         (["correlation"], [["SPY_1m", "IWM_1m"]], "IWM_1m"),

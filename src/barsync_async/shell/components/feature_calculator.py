@@ -1,10 +1,10 @@
 """The feature worker: one FEATURES event for each synchronized set."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Sequence
 
 from barsync_async.errors import ComponentError
-from barsync_async.features import FeatureEngine, parse_indicators
+from barsync_async.features import FeatureEngine
+from barsync_async.indicator_choice import IndicatorChoice, parse_indicators
 from barsync_async.messages import Event, EventType
 from barsync_async.shell.components.synchronizer import BarSynchronizer
 from barsync_async.shell.container import Container
@@ -16,7 +16,7 @@ class MultiSymbolFeatureCalculator:
     """Computes indicators over all sources of the container's synchronizer at once.
 
     Args:
-        indicators: names, or ``{"name": ..., **parameters}``.
+        indicators: names, ``{"name": ..., **parameters}``, or ``package.module:Class``.
         pairs: the pairs of sources for the cross-source indicators; None for all pairs of the
             shortest timeframe.
 
@@ -26,7 +26,7 @@ class MultiSymbolFeatureCalculator:
 
     def __init__(
         self,
-        indicators: Iterable[str | Mapping[str, Any]] = ("sma", "rsi", "correlation", "spread"),
+        indicators: Iterable[IndicatorChoice] = ("sma", "rsi", "correlation", "spread"),
         *,
         pairs: Sequence[Sequence[str]] | None = None,
     ) -> None:

@@ -1,0 +1,32 @@
+"""Arrays with one place for each source, or each pair, and which of the places move on."""
+
+from typing import TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+FloatArray: TypeAlias = npt.NDArray[np.float64]
+IndexArray: TypeAlias = npt.NDArray[np.intp]
+BoolArray: TypeAlias = npt.NDArray[np.bool_]
+
+Columns: TypeAlias = slice | IndexArray
+"""Which columns move on: ``slice(None)`` where all do, which spares a copy, else their indices in
+ascending order. Either indexes an array.
+"""
+
+ALL = slice(None)
+
+
+def within(columns: Columns, mask: BoolArray) -> Columns:
+    """Those of ``columns`` where ``mask``, which has a place for each of them, is true."""
+    if mask.all():
+        return columns
+    places = np.flatnonzero(mask)
+    return places if isinstance(columns, slice) else columns[places]
+
+
+def selected(columns: Columns, count: int) -> BoolArray:
+    """A mask over ``count`` columns, true at ``columns``."""
+    mask = np.zeros(count, dtype=np.bool_)
+    mask[columns] = True
+    return mask

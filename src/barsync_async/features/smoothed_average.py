@@ -1,0 +1,64 @@
+"""Exponentially smoothed averages of many columns."""
+
+import numpy as np
+import numpy.typing as npt
+
+from barsync_async.features.columns import BoolArray, Columns, FloatArray
+
+
+class SmoothedAverage:
+    """Of each column: first the plain mean of its first ``window`` values, from then on
+    ``average + rate * (value - average)``.
+
+    With ``rate = 1 / window`` it is Wilder's average, with ``2 / (window + 1)`` the usual
+    exponential one. It forgets by itself what was rounded, so it does not drift.
+
+    Args:
+        window: how many values the first average is made of.
+        rate: how much of the distance to each later value it goes.
+        columns: how many columns.
+        rows: how many averages a column has that move on together.
+    """
+
+    def __init__(self, window: int, rate: float, columns: int, *, rows: int = 1) -> None:
+        self._window = window
+        self._rate = rate
+        self._rates = np.array([*(1.0 / count for count in range(1, window + 1)), rate])
+        self._counts: npt.NDArray[np.int64] = np.zeros(columns, dtype=np.int64)
+        self._averages: FloatArray = np.zeros((rows, columns))
+        self._all_warm = False
+
+    def push(self, columns: Columns, values: FloatArray) -> None:
+        """One more value for each row of each of ``columns``; shape ``(rows, k)`` or ``(k,)``."""
+        if isinstance(columns, slice):
+            steps = values - self._averages
+            steps *= self._rates_of(columns)
+            self._averages += steps
+        else:
+            averages = self._averages[:, columns]
+            self._averages[:, columns] = averages + self._rates_of(columns) * (values - averages)
+
+    def _rates_of(self, columns: Columns) -> FloatArray | float:
+        if self._all_warm:
+            return self._rate
+        counts = self._counts[columns]
+        rates: FloatArray = self._rates[counts]
+        # of the push after this one: only then is every column beyond its plain mean
+        self._all_warm = bool(counts.size == self._counts.size and counts.min() == self._window)
+        self._counts[columns] = np.minimum(counts + 1, self._window)
+        return rates
+
+    @property
+    def is_warm(self) -> BoolArray:
+        """Which columns have had ``window`` values; shape ``(columns,)``."""
+        warm: BoolArray = self._counts == self._window
+        return warm
+
+    @property
+    def values(self) -> FloatArray:
+        """The averages, shape ``(rows, columns)``; NaN before ``window`` values. The next push may
+        alter it.
+        """
+        if self._all_warm:
+            return self._averages
+        return np.where(self.is_warm, self._averages, np.nan)
