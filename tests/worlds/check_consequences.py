@@ -25,7 +25,12 @@ def check_consequences(story: Story) -> None:
             expected = _expected(story)
             following = events[place + 1 : place + 1 + len(expected)]
             _check_following(story, event, following, expected)
-    sets = len(story.of(EventType.SYNCHRONIZED_BARS))
+        if event.event_type is EventType.SYNCHRONIZED_BARS_REVISED:
+            expected = _expected(story)[:1]  # nobody decides twice about one timestamp
+            following = events[place + 1 : place + 1 + len(expected)]
+            _check_following(story, event, following, expected)
+    kinds = (EventType.SYNCHRONIZED_BARS, EventType.SYNCHRONIZED_BARS_REVISED)
+    sets = sum(len(story.of(kind)) for kind in kinds)
     told = len(story.of(EventType.FEATURES))
     assert told == (sets if "features" in story.plan.components else 0), f"{story.name}: features"
     if story.plan.has_portfolio:
@@ -52,6 +57,7 @@ def _check_following(
             assert each.payload.kind == "raised", f"{where}: {each}"
         if each.event_type is EventType.FEATURES:
             assert each.payload.bars == event.payload.bars, f"{where}: other bars: {each}"
+            assert each.payload.revision == event.payload.revision, f"{where}: {each}"
 
 
 def _check_portfolio(story: Story) -> None:

@@ -5,7 +5,9 @@ from collections.abc import Sequence
 from barsync_async.features.bank import IndicatorBank
 from barsync_async.features.fresh_bars import FreshBarsReader
 from barsync_async.features.pairs import Pair, chosen_pairs, default_pairs
+from barsync_async.features.replay import Replay
 from barsync_async.features.spec import IndicatorSpec
+from barsync_async.features.table import FeatureTable
 from barsync_async.messages import Features, SynchronizedBars
 from barsync_async.units import SourceId, WallMs, split_source
 
@@ -25,6 +27,7 @@ class FeatureEngine:
         sources: the columns; a cell of any other source is not looked at.
         indicators: what to compute; see :func:`~barsync_async.indicator_choice.parse_indicators`.
         pairs: which sources to compare; None: all pairs of the shortest timeframe.
+        remembered: of how many of the last sets a revision may come; at least so many are kept.
 
     Raises:
         ValueError: ``sources`` or ``indicators`` is empty or repeats itself; a pair is not two
@@ -37,6 +40,7 @@ class FeatureEngine:
         indicators: Sequence[IndicatorSpec],
         *,
         pairs: Sequence[Pair] | None = None,
+        remembered: int = 0,
     ) -> None:
         self.sources = _checked_sources(sources)
         if not indicators:
@@ -44,6 +48,7 @@ class FeatureEngine:
         self.pairs = self._choose(pairs, indicators)
         self._reader = FreshBarsReader(self.sources)
         self._bank = IndicatorBank(self.sources, indicators, self.pairs)
+        self._replay = Replay(self._bank, self._reader, remembered) if remembered else None
         self._timestamp: WallMs | None = None
 
     def _choose(
@@ -66,15 +71,33 @@ class FeatureEngine:
         if self._timestamp is not None and bars.timestamp <= self._timestamp:
             raise ValueError(
                 f"the set of {bars.timestamp} came after that of {self._timestamp}: "
-                "features take each timestamp once, in order, and no revisions"
+                "features take each timestamp once, in order; revisions by revise()"
             )
         self._timestamp = bars.timestamp
-        return Features(
-            timestamp=bars.timestamp,
-            revision=bars.revision,
-            features=self._bank.update(self._reader.read(bars)),
-            bars=bars.bars,
-        )
+        if self._replay is not None:
+            self._replay.note(self._bank, bars)
+        return _features(bars, self._bank.update(self._reader.read(bars)))
+
+    def revise(self, bars: SynchronizedBars) -> Features | None:
+        """Correct the state by the revision of an earlier set: it is, to the bit, as if ``bars``
+        had come in the place of that set, or in its turn where its timestamp had none.
+
+        Returns:
+            All values after the revised set, with its revision; those after later sets are not told
+            again. None, and nothing is altered, where the set is not remembered any more.
+        """
+        replayed = None if self._replay is None else self._replay.revise(bars)
+        if replayed is None:
+            return None
+        self._bank = replayed.bank
+        self._timestamp = max(bars.timestamp, self._timestamp or bars.timestamp)
+        return _features(bars, replayed.features)
+
+
+def _features(bars: SynchronizedBars, table: FeatureTable) -> Features:
+    return Features(
+        timestamp=bars.timestamp, revision=bars.revision, features=table, bars=bars.bars
+    )
 
 
 def _checked_sources(sources: Sequence[SourceId]) -> tuple[SourceId, ...]:

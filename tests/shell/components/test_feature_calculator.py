@@ -7,10 +7,19 @@ from typing import Any
 import pytest
 
 from barsync_async.errors import ComponentError
-from barsync_async.messages import Event, EventType, Features, SynchronizedBars
+from barsync_async.messages import (
+    Decision,
+    Event,
+    EventType,
+    Features,
+    PortfolioUpdate,
+    SynchronizedBars,
+)
 from barsync_async.ports import Clock
 from barsync_async.shell.clock import VirtualClock
 from barsync_async.shell.components.feature_calculator import MultiSymbolFeatureCalculator
+from barsync_async.shell.components.portfolio import Portfolio
+from barsync_async.shell.components.strategy_runner import StrategyRunner
 from barsync_async.shell.components.synchronizer import BarSynchronizer
 from barsync_async.shell.container import Container
 from barsync_async.testing import create_bar, create_bar_event
@@ -25,11 +34,13 @@ SMA = {"name": "sma", "window": 2, "label": "sma"}
 class Bench:
     """A synchronizer, its features, and all that was published."""
 
-    def __init__(self, *indicators: Any, clock: Clock | None = None, **options: Any) -> None:
+    def __init__(
+        self, *indicators: Any, clock: Clock | None = None, pairs: Any = None, **options: Any
+    ) -> None:
         self.container = Container("c", clock=clock)
         self.bus = self.container.event_bus
-        self.container.add_component("sync", BarSynchronizer(SOURCES))
-        made = MultiSymbolFeatureCalculator(indicators or (SMA,), **options)
+        self.container.add_component("sync", BarSynchronizer(SOURCES, **options))
+        made = MultiSymbolFeatureCalculator(indicators or (SMA,), pairs=pairs)
         self.container.add_component("features", made)
         self.events: list[Event] = []
         for event_type in EventType:
@@ -117,6 +128,73 @@ def test_indicators_and_pairs_that_cannot_be_are_refused(
 ) -> None:
     with pytest.raises(ValueError, match=message):
         Bench(*indicators, pairs=pairs)
+
+
+def test_a_revised_set_corrects_its_features_and_all_later_ones() -> None:
+    bench = Bench(require_all=False, late="amend", allowed_lateness_ms=1_000)
+    bench.bars(0, 10.0, 20.0)
+    bench.bars(1, 12.0)
+    bench.bars(2, 14.0, 24.0)
+    assert [each.features["QQQ_1m"]["sma"] for each in bench.features[2:]] == [22.0]
+    bench.bus.publish(create_bar_event("QQQ_1m", NOON + MINUTE, 28.0))
+    bench.bars(3, 16.0, 30.0)
+    revised, last = bench.features[3:]
+    assert (revised.timestamp, revised.revision) == (NOON + MINUTE, 1)
+    assert revised.features["QQQ_1m"]["sma"] == 24.0
+    assert last.features["QQQ_1m"]["sma"] == 27.0
+    assert bench.types[-5:] == [
+        "LATE_BAR",
+        "SYNCHRONIZED_BARS_REVISED",
+        "FEATURES",
+        "SYNCHRONIZED_BARS",
+        "FEATURES",
+    ]
+
+
+def test_nobody_decides_twice_about_the_timestamp_of_a_revised_set() -> None:
+    bench = trading()
+    play(bench)
+    assert_decided_once(bench)
+
+
+async def test_nor_do_strategies_in_threads() -> None:
+    bench = trading(clock=VirtualClock(WallMs(NOON)))
+    task = asyncio.ensure_future(bench.container.run())
+    await asyncio.sleep(0)
+    play(bench)
+    await bench.container.stop()
+    await task
+    assert_decided_once(bench)
+
+
+def trading(**options: Any) -> Bench:
+    bench = Bench(require_all=False, late="amend", allowed_lateness_ms=1_000, **options)
+    bench.container.add_component("strategies", StrategyRunner([f"{__name__}:Patient"]))
+    bench.container.add_component("portfolio", Portfolio())
+    return bench
+
+
+class Patient:
+    """A strategy that wants nothing."""
+
+    name = "patient"
+
+    def decide(self, features: Features, portfolio: PortfolioUpdate | None) -> Decision:
+        return Decision({}, f"revision {features.revision}")
+
+
+def play(bench: Bench) -> None:
+    bench.bars(0, 10.0, 20.0)
+    bench.bars(1, 12.0)
+    bench.bars(2, 14.0, 24.0)
+    bench.bus.publish(create_bar_event("QQQ_1m", NOON + MINUTE, 28.0))
+
+
+def assert_decided_once(bench: Bench) -> None:
+    assert [each.revision for each in bench.features] == [0, 0, 0, 1]
+    for kind in (EventType.SIGNAL, EventType.PORTFOLIO):
+        told = [each.payload for each in bench.events if each.event_type is kind]
+        assert [each.timestamp for each in told] == [NOON + n * MINUTE for n in range(3)]
 
 
 async def test_under_a_loop_a_set_goes_out_only_after_the_features_of_the_last_one() -> None:

@@ -2,18 +2,24 @@
 
 from collections.abc import Iterable, Sequence
 
+import structlog
+
 from barsync_async.errors import ComponentError
 from barsync_async.features import FeatureEngine
 from barsync_async.indicator_choice import IndicatorChoice, parse_indicators
-from barsync_async.messages import Event, EventType
+from barsync_async.messages import Event, EventType, Features
 from barsync_async.shell.components.synchronizer import BarSynchronizer
 from barsync_async.shell.container import Container
 from barsync_async.shell.stage import Stage
 from barsync_async.units import SourceId
 
+log = structlog.get_logger("barsync.features")
+
 
 class MultiSymbolFeatureCalculator:
     """Computes indicators over all sources of the container's synchronizer at once.
+
+    A revised set corrects their state, and its features are published again, with its revision.
 
     Args:
         indicators: names, ``{"name": ..., **parameters}``, or ``package.module:Class``.
@@ -45,16 +51,32 @@ class MultiSymbolFeatureCalculator:
                 f"container {container.name}: put a BarSynchronizer in before its features"
             )
         sources = sorted(synchronizers[0].expected_sources)
-        self._engine = FeatureEngine(sources, self._indicators, pairs=self._pairs)
+        spec = synchronizers[0].spec
+        self._engine = FeatureEngine(
+            sources,
+            self._indicators,
+            pairs=self._pairs,
+            remembered=spec.remembered if spec.late == "amend" else 0,
+        )
         self._bus = container.event_bus
-        listen_to = (EventType.SYNCHRONIZED_BARS,)
+        listen_to = (EventType.SYNCHRONIZED_BARS, EventType.SYNCHRONIZED_BARS_REVISED)
         self._stage = Stage(self._bus, "features", listen_to, self._on_bars)
 
     def start(self) -> None:
         """Nothing to do before the first set."""
 
     def _on_bars(self, event: Event) -> None:
-        self._bus.publish(Event(EventType.FEATURES, self._engine.update(event.payload)))
+        if event.event_type is EventType.SYNCHRONIZED_BARS:
+            self._publish(self._engine.update(event.payload))
+            return
+        revised = self._engine.revise(event.payload)
+        if revised is None:
+            log.warning("revised set too old for features", timestamp=event.payload.timestamp)
+        else:
+            self._publish(revised)
+
+    def _publish(self, features: Features) -> None:
+        self._bus.publish(Event(EventType.FEATURES, features))
 
     async def run(self) -> None:
         """Work until :meth:`stop`."""

@@ -13,7 +13,7 @@ from barsync_async.units import WallMs
 
 
 class StrategyRunner:
-    """Asks every strategy about every FEATURES event.
+    """Asks every strategy about every FEATURES event but those of revised sets.
 
     The decisions for one timestamp are published together, as SIGNAL or STRATEGY_FAULT, in the
     order in which the strategies are named: who was quicker does not show.
@@ -63,6 +63,8 @@ class StrategyRunner:
 
     def _on_features(self, event: Event) -> None:
         """Ask one after the other, inline."""
+        if event.payload.revision:
+            return  # what was decided at that timestamp is done
         for worker in self._workers:
             self._collect(worker, event.payload, worker.ask_now(event.payload, self._portfolio))
 
@@ -88,6 +90,8 @@ class StrategyRunner:
 
     async def _work(self, worker: StrategyWorker, queue: Subscription) -> None:
         async for event in queue:
+            if event.payload.revision:
+                continue  # what was decided at that timestamp is done
             answer = await worker.ask(event.payload, self._portfolio)
             self._collect(worker, event.payload, answer)
         queue.done()
