@@ -58,6 +58,6 @@ class Rsi:
         gain, loss = self._gain_and_loss.values
         total = gain + loss
         total[total < _ZERO] = np.inf  # of which any share is 0
-        values: FloatArray = gain * 100.0
-        values /= total
+        values: FloatArray = gain / total
+        values *= 100.0
         return values
