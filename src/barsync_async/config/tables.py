@@ -326,11 +326,35 @@ class StrategyRunnerConfig(_Table):
     time_limit_ms: Milliseconds = 250
 
 
+Share = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+
+
+class CostsConfig(_Table):
+    """The ``costs`` of a ``Portfolio``."""
+
+    commission_bps: Share = 0.0
+    commission_per_unit: Share = 0.0
+    slippage_bps: Share = 0.0
+
+
+class LimitsConfig(_Table):
+    """The ``limits`` of a ``Portfolio``."""
+
+    max_units: Share | None = None
+    max_notional: Share | None = None
+    max_weight: Share | None = None
+    max_gross_leverage: Share | None = None
+    max_net_leverage: Share | None = None
+    breach: Literal["refuse", "clip"] = "refuse"
+
+
 class PortfolioConfig(_Table):
     """The ``config`` of a ``Portfolio``."""
 
     cash: Annotated[float, Field(allow_inf_nan=False)] = 1_000_000.0
     decision_timeout_ms: Milliseconds = 500
+    costs: CostsConfig | None = None
+    limits: LimitsConfig | None = None
 
 
 COMPONENT_CONFIGS: Mapping[str, type[BaseModel]] = {

@@ -2,5 +2,7 @@
 
 from barsync_async.portfolio.barrier import Barrier
 from barsync_async.portfolio.book import Book
+from barsync_async.portfolio.costs import Costs
+from barsync_async.portfolio.limits import Limits
 
-__all__ = ["Barrier", "Book"]
+__all__ = ["Barrier", "Book", "Costs", "Limits"]

@@ -126,6 +126,10 @@ def test_all_decisions_for_a_timestamp_make_one_version() -> None:
             positions={"SPY": 2.0},
             cash=980.0,
             equity=1_000.0,
+            peak=1_000.0,
+            turnover=20.0,
+            gross_exposure=20.0,
+            net_exposure=20.0,
             applied=("a", "b"),
         )
     ]
@@ -214,6 +218,35 @@ def test_a_decision_that_cannot_balance_reaches_whoever_published_it() -> None:
     with pytest.raises(ConservationBroken):
         bench.bus.publish(signal("a", NOON, float("nan")))
     assert bench.versions == []
+
+
+def test_costs_and_limits_come_as_a_config_gives_them() -> None:
+    bench = Bench(
+        cash=1_000.0,
+        costs={"commission_per_unit": 0.5},
+        limits={"max_units": 4.0, "breach": "clip"},
+    ).with_strategies(wants("a", 10.0))
+    bench.bus.publish(features(NOON))
+    (version,) = bench.versions
+    assert (version.positions, version.costs, version.cash) == ({"SPY": 4.0}, 2.0, 958.0)
+    assert [(each.strategy, each.reason) for each in version.refused] == [("a", "max_units = 4")]
+
+
+def test_costs_and_limits_that_make_no_sense_are_refused() -> None:
+    with pytest.raises(ValueError, match="slippage_bps = -1"):
+        Portfolio(costs={"slippage_bps": -1})
+    with pytest.raises(TypeError):
+        Portfolio(limits={"max_fun": 1})
+
+
+def test_a_decision_names_the_version_that_it_was_made_on() -> None:
+    bench = Bench().with_strategies(wants("a", 3.0))
+    for number in range(3):
+        bench.bus.publish(features(NOON + number * MINUTE))
+    seen = [e.payload.depends_on_version for e in bench.events if isinstance(e.payload, Signal)]
+    assert seen == [0, 1, 2]
+    assert [each.depends_on_version for each in bench.versions] == [0, 1, 2]
+    assert [each.stale for each in bench.versions] == [(), (), ()]
 
 
 # Under a loop

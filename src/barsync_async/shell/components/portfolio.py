@@ -1,8 +1,9 @@
 """The portfolio component: the single writer behind a barrier per timestamp."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
+from typing import Any
 
 import structlog
 
@@ -13,7 +14,7 @@ from barsync_async.messages import (
     Signal,
     StrategyFault,
 )
-from barsync_async.portfolio import Barrier, Book
+from barsync_async.portfolio import Barrier, Book, Costs, Limits
 from barsync_async.ports import TimerHandle
 from barsync_async.shell.components.strategy_runner import StrategyRunner
 from barsync_async.shell.container import Container
@@ -34,10 +35,25 @@ class Portfolio:
     Args:
         cash: what it starts with, in the currency of the closes.
         decision_timeout_ms: how long it waits for decisions.
+        costs: of a fill, or its fields: :class:`~barsync_async.portfolio.Costs`.
+        limits: of positions, or its fields: :class:`~barsync_async.portfolio.Limits`.
+
+    Raises:
+        ValueError: a cost or a limit makes no sense.
+        TypeError: there is no such cost or limit.
     """
 
-    def __init__(self, cash: float = 1_000_000.0, *, decision_timeout_ms: float = 500) -> None:
-        self._book = Book(cash)
+    def __init__(
+        self,
+        cash: float = 1_000_000.0,
+        *,
+        decision_timeout_ms: float = 500,
+        costs: Costs | Mapping[str, float] | None = None,
+        limits: Limits | Mapping[str, Any] | None = None,
+    ) -> None:
+        charged = Costs(**costs) if isinstance(costs, Mapping) else costs
+        allowed = Limits(**limits) if isinstance(limits, Mapping) else limits
+        self._book = Book(cash, charged, allowed)
         self._timeout_ns = round(decision_timeout_ms * NS_PER_MS)
         self._barrier: Barrier | None = None
         self._timer: TimerHandle | None = None

@@ -43,7 +43,7 @@ class StrategyRunner:
             raise ValueError(f"two strategies have one name: {' '.join(self.strategy_names)}")
         self._parallel = parallel
         self._portfolio: PortfolioUpdate | None = None
-        self._answers: dict[WallMs, dict[str, Answer]] = {}
+        self._events: dict[WallMs, dict[str, Event]] = {}
         self._queues: list[Subscription] = []
         self._stopped = False
         self._leave_inline: Callable[[], None] | None = None
@@ -64,7 +64,8 @@ class StrategyRunner:
     def _on_features(self, event: Event) -> None:
         """Ask one after the other, inline."""
         for worker in self._workers:
-            self._collect(worker, event.payload, worker.ask_now(event.payload, self._portfolio))
+            seen = self._portfolio
+            self._collect(worker, event.payload, seen, worker.ask_now(event.payload, seen))
 
     async def run(self) -> None:
         """When parallel: one task for each strategy, until :meth:`stop`."""
@@ -88,26 +89,36 @@ class StrategyRunner:
 
     async def _work(self, worker: StrategyWorker, queue: Subscription) -> None:
         async for event in queue:
-            answer = await worker.ask(event.payload, self._portfolio)
-            self._collect(worker, event.payload, answer)
+            seen = self._portfolio
+            self._collect(worker, event.payload, seen, await worker.ask(event.payload, seen))
         queue.done()
         worker.stop()
 
-    def _collect(self, worker: StrategyWorker, features: Features, answer: Answer) -> None:
+    def _collect(
+        self,
+        worker: StrategyWorker,
+        features: Features,
+        seen: PortfolioUpdate | None,
+        answer: Answer,
+    ) -> None:
         """Once all have spoken about a timestamp, publish what they said, in order."""
-        answers = self._answers.setdefault(features.timestamp, {})
-        answers[worker.name] = answer
-        if len(answers) < len(self._workers):
+        events = self._events.setdefault(features.timestamp, {})
+        events[worker.name] = _event(features.timestamp, worker.name, seen, answer)
+        if len(events) < len(self._workers):
             return
-        del self._answers[features.timestamp]
+        del self._events[features.timestamp]
         for name in self.strategy_names:
-            self._bus.publish(_event(features.timestamp, name, answers[name]))
+            self._bus.publish(events[name])
 
 
-def _event(timestamp: WallMs, strategy: str, answer: Answer) -> Event:
+def _event(timestamp: WallMs, strategy: str, seen: PortfolioUpdate | None, answer: Answer) -> Event:
     if not isinstance(answer, Decision):
         return Event(EventType.STRATEGY_FAULT, answer)
     signal = Signal(
-        timestamp=timestamp, strategy=strategy, targets=answer.targets, reason=answer.reason
+        timestamp=timestamp,
+        strategy=strategy,
+        targets=answer.targets,
+        reason=answer.reason,
+        depends_on_version=0 if seen is None else seen.version,
     )
     return Event(EventType.SIGNAL, signal)
