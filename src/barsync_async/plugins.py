@@ -1,8 +1,11 @@
-"""Classes of the user's own, named ``package.module:Class`` in a config, and how any is made."""
+"""Classes of the user's own, named ``package.module:Class`` in a config or by an entry point of an
+installed package, and how any is made.
+"""
 
 import inspect
 from collections.abc import Callable, Mapping
 from importlib import import_module
+from importlib.metadata import entry_points
 from typing import Any
 
 
@@ -20,6 +23,13 @@ def load_class(path: str) -> Callable[..., Any]:
     if not callable(found):
         raise ValueError(f"{path!r} is no class")
     return found  # type: ignore[no-any-return]  # whatever it is, it can be called
+
+
+def entry_point(group: str, name: str) -> str | None:
+    """The ``package.module:Class`` that an installed package calls ``name`` in ``group``; of
+    several, the first by its path. Nothing of it is loaded.
+    """
+    return min((each.value for each in entry_points(group=group, name=name)), default=None)
 
 
 def make(name: str, maker: Callable[..., Any], parameters: Mapping[str, Any]) -> Any:

@@ -22,7 +22,7 @@ from barsync_async.config.files import HistoryFileConfig
 from barsync_async.config.json_format import JsonFormatConfig
 from barsync_async.features import parse_indicators
 from barsync_async.messages import EventType
-from barsync_async.strategy_choice import check_strategy
+from barsync_async.strategy_choice import Executor, check_strategy
 from barsync_async.units import split_source, split_stream
 from barsync_async.venues.options import Credentials, VenueOptions
 
@@ -323,7 +323,9 @@ class StrategyRunnerConfig(_Table):
 
     strategies: Annotated[list[StrategyTable], Field(min_length=1)]
     parallel: bool = True
+    executor: Executor | None = None
     time_limit_ms: Milliseconds = 250
+    max_faults: Annotated[int, Field(ge=0, le=1_000)] = 5
 
 
 Share = Annotated[float, Field(ge=0, allow_inf_nan=False)]

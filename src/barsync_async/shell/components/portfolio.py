@@ -14,7 +14,7 @@ from barsync_async.messages import (
     Signal,
     StrategyFault,
 )
-from barsync_async.portfolio import Barrier, Book, Costs, Limits
+from barsync_async.portfolio import Barrier, Book, Costs, Limits, Roster
 from barsync_async.ports import TimerHandle
 from barsync_async.shell.components.strategy_runner import StrategyRunner
 from barsync_async.shell.container import Container
@@ -27,10 +27,10 @@ log = structlog.get_logger("barsync.portfolio")
 class Portfolio:
     """Applies all strategies' decisions for one timestamp at once, and publishes one version.
 
-    It waits for every strategy of the container's ``StrategyRunner``, at most
-    ``decision_timeout_ms`` from the features' arrival; one that has not answered by then is
-    reported as a late STRATEGY_FAULT and left out of that version. Without a loop there is no
-    timer and every strategy is waited for.
+    It waits for every strategy of the container's ``StrategyRunner`` that is asked, at most
+    ``decision_timeout_ms`` from the features' arrival, and for none that rests after a fault. One
+    that has not answered by then is reported as a late STRATEGY_FAULT and left out of that
+    version. Without a loop there is no timer and every strategy is waited for.
 
     Args:
         cash: what it starts with, in the currency of the closes.
@@ -55,6 +55,7 @@ class Portfolio:
         allowed = Limits(**limits) if isinstance(limits, Mapping) else limits
         self._book = Book(cash, charged, allowed)
         self._timeout_ns = round(decision_timeout_ms * NS_PER_MS)
+        self._roster = Roster()
         self._barrier: Barrier | None = None
         self._timer: TimerHandle | None = None
 
@@ -83,13 +84,13 @@ class Portfolio:
             case Signal() as signal:
                 self._answer(signal, signal)
             case StrategyFault() as fault:
+                self._roster.told(fault)
                 self._answer(fault, None)
 
     def _open(self, features: Features) -> None:
         self._close()  # whoever has not spoken of the last ones will not any more
-        names = [
-            n for runner in self._container.find(StrategyRunner) for n in runner.strategy_names
-        ]
+        runners = self._container.find(StrategyRunner)
+        names = self._roster.next_set(n for runner in runners for n in runner.strategy_names)
         self._barrier = Barrier(names, features)
         if names:
             self._timer = self._set_timer(self._close)
