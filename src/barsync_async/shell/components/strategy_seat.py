@@ -41,7 +41,7 @@ class Seat(Protocol):
         """Decide within ``limit_ms``. Safe to cancel."""
 
     def stop(self) -> None:
-        """Let go of the thread or process; asking again makes another."""
+        """It is not asked any more: let go of the thread or process."""
 
 
 class ThreadSeat:
@@ -89,6 +89,7 @@ class ProcessSeat:
         self._process = StrategyProcess(choice)
         self._thread: AbandonableThread | None = None
         self._begun: asyncio.Future[str | None] | None = None
+        self._is_stopped = False
 
     @cached_property
     def name(self) -> str:
@@ -135,18 +136,22 @@ class ProcessSeat:
     def _begin(self) -> str | None:
         """Why there is no new process, or None."""
         try:
-            self._process.start()
-            self._process.greeted()
+            if not self._is_stopped:
+                self._process.start()
+                self._process.greeted()
         except (ValueError, OSError) as error:
             return str(error)
         return None
 
     def stop(self) -> None:
-        """End the process."""
-        self._process.close()
-        if self._thread is not None:
+        """End the process: what waits for it hears so at once, and then it is closed."""
+        self._is_stopped = True
+        self._process.kill()
+        if self._thread is None:
+            self._process.close()
+        else:
+            self._thread.submit(self._process.close)
             self._thread.shutdown(wait=False)
-            self._thread = None
 
 
 def _called(
