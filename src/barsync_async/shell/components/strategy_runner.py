@@ -108,6 +108,8 @@ class StrategyRunner:
     async def run(self) -> None:
         """One task for each strategy in a thread or a process, until :meth:`stop`."""
         if self._stopped:
+            for worker in self._workers:
+                worker.stop()
             return
         self._asked_inline = [each for each in self._workers if each.executor == "inline"]
         async with anyio.create_task_group() as tasks:
