@@ -291,6 +291,14 @@ def test_a_clipped_target_is_followed_as_far_as_the_limit_allows() -> None:
     assert [each.granted for each in update.refused] == [25.0]
 
 
+def test_limits_are_judged_by_the_equity_at_the_prices_of_the_moment() -> None:
+    book = Book(100.0, limits=Limits(max_weight=1.0, breach="clip"))
+    apply(book, NOON, fresh(NOON, SPY=10.0, QQQ=10.0), signal("momentum", SPY=10.0))
+    later = NOON + MINUTE
+    update = apply(book, later, fresh(later, SPY=20.0, QQQ=10.0), signal("momentum", QQQ=30.0))
+    assert update.positions == {"QQQ": 20.0, "SPY": 10.0}
+
+
 def test_limits_are_judged_when_the_change_is_filled_not_when_it_is_wanted() -> None:
     book = Book(1_000.0, limits=Limits(max_notional=100.0))
     update = apply(book, NOON, {}, signal("momentum", SPY=5.0))

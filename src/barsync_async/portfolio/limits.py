@@ -197,8 +197,7 @@ class _Exposure:
         mark, value = self._marks[symbol], self._positions.get(symbol, 0.0) * self._marks[symbol]
         if self._limits.max_gross_leverage is not None:
             others = self._gross - abs(value)
-            most = max(self._most_gross, self._gross) - others
-            yield _Bound("max_gross_leverage", most, 0.0, mark)
+            yield _Bound("max_gross_leverage", self._most_gross - others, 0.0, mark)
         if self._limits.max_net_leverage is not None:
             yield _Bound("max_net_leverage", self._most_net, self._net - value, mark)
 
