@@ -7,6 +7,7 @@ from itertools import permutations
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 from structlog.testing import capture_logs
 
 from barsync_async.errors import ConservationBroken
@@ -247,6 +248,21 @@ def test_a_decision_names_the_version_that_it_was_made_on() -> None:
     assert seen == [0, 1, 2]
     assert [each.depends_on_version for each in bench.versions] == [0, 1, 2]
     assert [each.stale for each in bench.versions] == [(), (), ()]
+
+
+@pytest.mark.parametrize("parallel", [True, False])
+async def test_nobody_decides_twice_about_a_timestamp_whose_set_is_revised(parallel: bool) -> None:
+    bench = Bench().with_strategies(wants("a", 3.0), parallel=parallel)
+    task = asyncio.ensure_future(bench.container.run())
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    first = features(NOON)
+    for event in (first, Event(EventType.FEATURES, replace(first.payload, revision=1))):
+        bench.bus.publish(event)
+        await bench.bus.drained()
+    await bench.container.stop()
+    await task
+    assert [each.event_type.value for each in bench.events] == ["SIGNAL", "PORTFOLIO"]
 
 
 # Under a loop

@@ -79,7 +79,7 @@ class Portfolio:
 
     def _on_event(self, event: Event) -> None:
         match event.payload:
-            case Features() as features:
+            case Features(revision=0) as features:
                 self._open(features)
             case Signal() as signal:
                 self._answer(signal, signal)

@@ -25,7 +25,7 @@ from barsync_async.units import WallMs
 
 
 class StrategyRunner:
-    """Asks every strategy about every FEATURES event.
+    """Asks every strategy about every FEATURES event but those of revised sets.
 
     What they say about one timestamp is published together, as SIGNAL or STRATEGY_FAULT, in the
     order in which the strategies are named: who was quicker does not show. One that failed rests
@@ -100,6 +100,8 @@ class StrategyRunner:
 
     def _on_features(self, event: Event) -> None:
         """Ask those that have no task of their own, one after the other."""
+        if event.payload.revision:
+            return  # what was decided at that timestamp is done
         for worker in self._asked_inline:
             seen = self._portfolio
             answer = worker.ask_now(event.payload, seen)
@@ -130,6 +132,8 @@ class StrategyRunner:
     async def _work(self, worker: StrategyWorker, queue: Subscription) -> None:
         try:
             async for event in queue:
+                if event.payload.revision:
+                    continue  # what was decided at that timestamp is done
                 seen = self._portfolio
                 answer = await worker.ask(event.payload, seen)
                 self._collect(worker, event.payload, seen, answer)
