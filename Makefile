@@ -21,10 +21,10 @@ LOCK := pip compile --quiet --no-config --universal --python-version 3.11 \
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install demo test simulate fuzz mutants lint format bench lock clean
+.PHONY: help install demo test simulate determinism fuzz mutants lint format bench lock clean
 
 help: ## list the targets
-	@awk 'BEGIN { FS = ":.*## " } /^[a-z]+:.*## / { printf "make %-9s%s\n", $$1, $$2 }' \
+	@awk 'BEGIN { FS = ":.*## " } /^[a-z]+:.*## / { printf "make %-12s%s\n", $$1, $$2 }' \
 		$(firstword $(MAKEFILE_LIST))
 
 install: $(STAMP) ## make .venv with the locked versions; PYTHON=python3.12 picks a new one's interpreter
@@ -53,6 +53,10 @@ test: install ## run every test; ARGS="-k name" goes to pytest
 
 simulate: install ## let SEEDS=1000 random worlds happen, FROM=0 on, in JOBS=processes; a failure names its seed
 	@$(BIN)/python -m tests.worlds.simulate $(if $(SEEDS),--seeds $(SEEDS)) \
+		$(if $(FROM),--from $(FROM)) $(if $(JOBS),--jobs $(JOBS))
+
+determinism: install ## trade SEEDS=200 markets inline, in threads and in processes, FROM=0 on, in JOBS=processes; the bytes must be the same
+	@$(BIN)/python -m tests.determinism.run $(if $(SEEDS),--seeds $(SEEDS)) \
 		$(if $(FROM),--from $(FROM)) $(if $(JOBS),--jobs $(JOBS))
 
 fuzz: install ## give mutated messages to every codec for SECONDS=60; SEED=1, CODEC=name; a failure is kept in var/fuzz

@@ -72,11 +72,12 @@ type = "StrategyRunner"
 [containers.agg.components.strategies.config]
 strategies = ["momentum", { name = "pairs_trading", entry = 1.0 }, "mine.own:Strategy"]
 parallel = false
+executor = "thread"
 time_limit_ms = 10.5
 
 [containers.agg.components.portfolio]
 type = "Portfolio"
-config = { cash = -5, decision_timeout_ms = 20 }
+config = { cash = -5, decision_timeout_ms = 20, costs = { slippage_bps = 1 }, limits = {} }
 
 [containers.agg.components.own]
 type = "mine.own:Component"
@@ -250,8 +251,14 @@ def test_the_message_names_the_file_and_every_mistake_on_a_line_of_its_own() -> 
         (f"{STRATEGIES}.strategies", [], "at least 1 item"),
         (f"{STRATEGIES}.parallel", "yes", "should be a valid boolean"),
         (f"{STRATEGIES}.time_limit_ms", math.nan, "should be a finite number"),
+        (f"{STRATEGIES}.executor", "fork", "should be 'inline', 'thread' or 'process'"),
+        (f"{STRATEGIES}.max_faults", -1, "greater than or equal to 0"),
         (f"{PORTFOLIO}.cash", math.inf, "should be a finite number"),
         (f"{PORTFOLIO}.decision_timeout_ms", -0.0, "should be greater than 0"),
+        (f"{PORTFOLIO}.costs.slippage_bps", -1, "greater than or equal to 0"),
+        (f"{PORTFOLIO}.costs.comission_bps", 1, "no such key"),
+        (f"{PORTFOLIO}.limits.max_weight", "half", "should be a valid number"),
+        (f"{PORTFOLIO}.limits.breach", "panic", "should be 'refuse' or 'clip'"),
         ("outputs.file.path", "", "at least 1 character"),
         ("outputs.file.events", [], "at least 1 item"),
         ("outputs.file.type", "zip", "needs type, one of jsonl console"),

@@ -18,9 +18,11 @@ from barsync_async.config import (
     OUTPUT_EVENTS,
     Config,
     ConsoleConfig,
+    CostsConfig,
     FeedConfig,
     HoursConfig,
     JsonlConfig,
+    LimitsConfig,
     ServiceConfig,
     parse_config,
 )
@@ -40,6 +42,8 @@ TABLES: list[type[BaseModel]] = [
     HoursConfig,
     JsonlConfig,
     ConsoleConfig,
+    CostsConfig,
+    LimitsConfig,
     *COMPONENT_CONFIGS.values(),
 ]
 

@@ -22,6 +22,7 @@ TARGETS = (
     "demo",
     "test",
     "simulate",
+    "determinism",
     "fuzz",
     "mutants",
     "lint",

@@ -1,12 +1,18 @@
 """What a config's ``strategies`` key may say."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from barsync_async.messages import Decision, Features, PortfolioUpdate
 from barsync_async.strategies import STRATEGIES, Momentum, PairsTrading
-from barsync_async.strategy_choice import check_strategy, strategy_maker
+from barsync_async.strategy_choice import (
+    StrategyPlan,
+    check_strategy,
+    strategy_maker,
+    strategy_plan,
+)
 
 
 class Own:
@@ -75,6 +81,9 @@ def test_the_choice_is_not_altered() -> None:
         ({"name": 3}, "strategy {'name': 3}: expected a name, or a table with the key name"),
         ({"name": ["momentum"]}, "expected a name, or a table with the key name"),
         ({"name": "luck", "label": "x"}, "strategy 'luck' is unknown"),
+        ({"name": "momentum", "executor": "fork"}, "executor = 'fork': expected one of inline"),
+        ({"name": "momentum", "time_limit_ms": 0}, "time_limit_ms = 0: expected a number above 0"),
+        ({"name": "momentum", "time_limit_ms": True}, "time_limit_ms = True: expected a number"),
     ],
 )
 def test_a_strategy_that_there_is_not_is_refused_at_once(choice: Any, expected: str) -> None:
@@ -121,3 +130,23 @@ def test_what_plays_no_strategys_role_is_refused_when_it_is_made(kind: str) -> N
 def test_a_path_may_lead_to_a_shipped_strategy_too() -> None:
     made = strategy_maker("barsync_async.strategies:Momentum")()
     assert isinstance(made, Momentum)
+
+
+def test_what_a_choice_says_of_the_runner_is_no_parameter_of_the_strategy() -> None:
+    choice = {"name": "momentum", "label": "fast", "executor": "process", "time_limit_ms": 5}
+    assert strategy_plan(choice) == StrategyPlan("momentum", {"label": "fast"}, "process", 5)
+    assert strategy_plan("momentum") == StrategyPlan("momentum", {})
+    assert strategy_maker(choice)().name == "fast"
+
+
+def test_an_installed_package_may_name_strategies_of_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    described = tmp_path / "theirs-1.0.dist-info"
+    described.mkdir()
+    (described / "METADATA").write_text("Metadata-Version: 2.1\nName: theirs\nVersion: 1.0\n")
+    named = f"[barsync.strategies]\nluck = {__name__}:Own\n"
+    (described / "entry_points.txt").write_text(named)
+    monkeypatch.syspath_prepend(tmp_path)
+    check_strategy("luck")
+    assert isinstance(strategy_maker({"name": "luck", "label": "lucky"})(), Own)

@@ -93,9 +93,12 @@ FIELDS = {
     EventType.LATE_BAR: "bar late_by_ms action",
     EventType.BAR_REJECTED: "reason feed detail",
     EventType.FEATURES: "revision features bars",
-    EventType.SIGNAL: "strategy targets reason",
-    EventType.PORTFOLIO: "version positions cash equity applied",
-    EventType.STRATEGY_FAULT: "strategy kind detail action",
+    EventType.SIGNAL: "strategy targets reason depends_on_version",
+    EventType.PORTFOLIO: (
+        "version depends_on_version positions cash equity peak drawdown costs turnover "
+        "gross_exposure net_exposure applied stale refused"
+    ),
+    EventType.STRATEGY_FAULT: "strategy kind detail action rest_sets",
     EventType.GAP: "subscriber first_seq last_seq events_lost",
 }
 FIELDS[EventType.SYNCHRONIZED_BARS_REVISED] = FIELDS[EventType.SYNCHRONIZED_BARS]

@@ -113,15 +113,20 @@ class OutputError(BarsyncError):
 
 
 class ConservationBroken(BarsyncError):
-    """Applying decisions would alter the portfolio's equity by itself: a defect, not a market."""
+    """The portfolio's equity would be ``found``, where the last one, the moves of prices and the
+    costs make it ``expected``: a defect, not a market.
+    """
 
-    def __init__(self, before: float, after: float) -> None:
-        super().__init__(before, after)
-        self.before = before
-        self.after = after
+    def __init__(self, expected: float, found: float) -> None:
+        super().__init__(expected, found)
+        self.expected = expected
+        self.found = found
 
     def __str__(self) -> str:
-        return f"equity went from {self.before!r} to {self.after!r} by fills at the mark alone"
+        return (
+            f"equity would be {self.found!r}, where the last one, the moves of prices and the "
+            f"costs make it {self.expected!r}"
+        )
 
 
 class Overflow(BarsyncError):

@@ -27,7 +27,7 @@ Status = Literal["complete", "filled", "partial"]
 SkipReason = Literal["incomplete", "empty", "warmup", "suspended"]
 SourceState = Literal["live", "idle", "down"]
 StepCause = Literal["step", "resume"]
-FaultKind = Literal["raised", "late", "overflow"]
+FaultKind = Literal["raised", "late", "overflow", "died"]
 
 
 class EventType(StrEnum):
@@ -217,33 +217,68 @@ class Decision(msgspec.Struct, frozen=True):
 
 
 class Signal(msgspec.Struct, frozen=True, kw_only=True):
-    """A strategy's decision: the positions that it wants from now on, in units of the symbol."""
+    """A strategy's decision: the positions that it wants from now on, in units of the symbol.
+
+    ``depends_on_version`` is the portfolio's version that the strategy saw; 0: none yet.
+    """
 
     timestamp: WallMs
     strategy: str
     targets: Mapping[str, float]
     reason: str
+    depends_on_version: int = 0
 
 
 class StrategyFault(msgspec.Struct, frozen=True, kw_only=True):
-    """A strategy gave no decision for ``timestamp``; ``action`` says what was done about it."""
+    """A strategy gave no decision for ``timestamp``; ``action`` says what was done about it.
+
+    ``rest_sets`` is how many of the next sets it is not asked about; None: of none any more.
+    """
 
     timestamp: WallMs
     strategy: str
     kind: FaultKind
     detail: str
     action: str
+    rest_sets: int | None = 0
+
+
+class Refusal(msgspec.Struct, frozen=True, kw_only=True):
+    """A target beyond a limit: ``granted`` units are what the strategy has of the symbol instead,
+    and ``reason`` names the limit.
+    """
+
+    strategy: str
+    symbol: str
+    target: float
+    granted: float
+    reason: str
 
 
 class PortfolioUpdate(msgspec.Struct, frozen=True, kw_only=True):
-    """One version of the portfolio: all decisions for ``timestamp``, applied at once."""
+    """One version of the portfolio: all decisions for ``timestamp``, applied at once.
+
+    ``depends_on_version`` is the oldest version on which one of the decisions was made, and
+    ``stale`` names the strategies whose decision was made on an older one than the last. Money is
+    in the currency of the closes; ``costs`` and ``turnover`` (the value that was traded) run from
+    the start, ``drawdown`` is the share of ``peak``, the highest equity so far, that was lost.
+    """
 
     timestamp: WallMs
     version: int
+    depends_on_version: int = 0
     positions: Mapping[str, float]
     cash: float
     equity: float
+    peak: float = 0.0
+    drawdown: float = 0.0
+    costs: float = 0.0
+    turnover: float = 0.0
+    gross_exposure: float = 0.0
+    net_exposure: float = 0.0
     applied: tuple[str, ...]
+    stale: tuple[str, ...] = ()
+    refused: tuple[Refusal, ...] = ()
 
 
 class Gap(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,14 +1,51 @@
 """What a config's ``strategies`` key says, and how to make the strategies it names."""
 
+import math
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Literal, cast, get_args
 
-from barsync_async.plugins import load_class, make
+import msgspec
+
+from barsync_async.plugins import entry_point, load_class, make
 from barsync_async.ports import Strategy
 from barsync_async.strategies import STRATEGIES
 
 StrategyChoice = str | dict[str, Any]
-"""A name, ``package.module:Class``, or ``{"name": either of them, **parameters}``."""
+"""A name, ``package.module:Class``, or ``{"name": either of them, **parameters}``; of the
+parameters, ``executor`` and ``time_limit_ms`` are the runner's, all others the strategy's.
+"""
+
+ENTRY_POINTS = "barsync.strategies"
+"""The group in which other packages name strategies of theirs."""
+
+Executor = Literal["inline", "thread", "process"]
+EXECUTORS: tuple[Executor, ...] = get_args(Executor)
+
+
+class StrategyPlan(msgspec.Struct, frozen=True):
+    """A choice, read; None: as the runner has it for all."""
+
+    name: str
+    parameters: Mapping[str, Any]
+    executor: Executor | None = None
+    time_limit_ms: float | None = None
+
+
+def strategy_plan(choice: StrategyChoice) -> StrategyPlan:
+    """``choice`` in its parts.
+
+    Raises:
+        ValueError: it has no name, or what it says of the runner makes no sense.
+    """
+    if isinstance(choice, str):
+        return StrategyPlan(choice, {})
+    parameters = dict(choice)
+    name = parameters.pop("name", None)
+    if not isinstance(name, str):
+        raise ValueError(f"strategy {choice!r}: expected a name, or a table with the key name")
+    executor = check_executor(parameters.pop("executor", None))
+    limit = _checked_limit(parameters.pop("time_limit_ms", None))
+    return StrategyPlan(name, parameters, executor, limit)
 
 
 def strategy_maker(choice: StrategyChoice) -> Callable[[], Strategy]:
@@ -17,33 +54,55 @@ def strategy_maker(choice: StrategyChoice) -> Callable[[], Strategy]:
     Raises:
         ValueError: there is no such strategy. Its parameters are looked at when it is made.
     """
-    name, parameters = _parts(choice)
-    maker = load_class(name) if ":" in name else _registered(name)
-    return lambda: _made(name, maker, parameters)
+    plan = strategy_plan(choice)
+    maker = _found(plan.name)
+    return lambda: _made(plan.name, maker, plan.parameters)
 
 
 def check_strategy(choice: StrategyChoice) -> None:
-    """Raises ValueError where ``choice`` is no strategy of ours with good parameters; a class of
-    the user's own is not loaded for that.
+    """Raises ValueError where ``choice`` is no strategy of ours with good parameters; what is the
+    user's own is not loaded for that.
     """
-    name, parameters = _parts(choice)
-    if ":" not in name:
-        _made(name, _registered(name), parameters)
+    plan = strategy_plan(choice)
+    if plan.name in STRATEGIES:
+        _made(plan.name, STRATEGIES[plan.name], plan.parameters)
+    elif ":" not in plan.name and entry_point(ENTRY_POINTS, plan.name) is None:
+        raise _unknown(plan.name)
 
 
-def _parts(choice: StrategyChoice) -> tuple[str, Mapping[str, Any]]:
-    if isinstance(choice, str):
-        return choice, {}
-    if not isinstance(choice.get("name"), str):
-        raise ValueError(f"strategy {choice!r}: expected a name, or a table with the key name")
-    return choice["name"], {key: value for key, value in choice.items() if key != "name"}
+def check_executor(value: object) -> Executor | None:
+    """``value``, as one of the executors or None. Raises ValueError where it is neither."""
+    for executor in (*EXECUTORS, None):
+        if value == executor:
+            return executor
+    raise ValueError(f"executor = {value!r}: expected one of {' '.join(EXECUTORS)}")
 
 
-def _registered(name: str) -> Callable[..., Any]:
-    if name not in STRATEGIES:
-        known = " ".join(STRATEGIES)
-        raise ValueError(f"strategy {name!r} is unknown: one of {known}, or package.module:Class")
-    return STRATEGIES[name]
+def _checked_limit(value: object) -> float | None:
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    if value is None or (is_number and 0 < value < math.inf):  # type: ignore[operator]  # it is one
+        return cast("float | None", value)
+    raise ValueError(f"time_limit_ms = {value!r}: expected a number above 0")
+
+
+def _found(name: str) -> Callable[..., Any]:
+    """A strategy of ours, of the user's by its path, or by a name that its package gives it."""
+    if ":" in name:
+        return load_class(name)
+    if name in STRATEGIES:
+        return STRATEGIES[name]
+    path = entry_point(ENTRY_POINTS, name)
+    if path is None:
+        raise _unknown(name)
+    return load_class(path)
+
+
+def _unknown(name: str) -> ValueError:
+    known = " ".join(STRATEGIES)
+    return ValueError(
+        f"strategy {name!r} is unknown: one of {known}, or package.module:Class, or an entry point "
+        f"of an installed package in {ENTRY_POINTS}"
+    )
 
 
 def _made(name: str, maker: Callable[..., Any], parameters: Mapping[str, Any]) -> Strategy:

@@ -11,3 +11,9 @@ class Mutant(NamedTuple):
     text: str
     instead: str
     package: str = "core"
+
+
+def mutants_of(path: str, *mistakes: tuple[str, str, str]) -> list[Mutant]:
+    """Of the module ``path``, as ``portfolio/book``: name, text and what it becomes."""
+    package, _, file = path.partition("/")
+    return [Mutant(f"{file}.py", *mistake, package) for mistake in mistakes]

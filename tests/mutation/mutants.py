@@ -1,6 +1,7 @@
 """Small mistakes that somebody could make in the core, each of which a test has to notice."""
 
 from tests.mutation.mutant import Mutant
+from tests.mutation.portfolio_mutants import PORTFOLIO_MUTANTS
 from tests.mutation.trade_mutants import TRADE_MUTANTS
 
 
@@ -959,4 +960,5 @@ MUTANTS = (
     *_LIFECYCLE,
     *_STATISTICS,
     *TRADE_MUTANTS,
+    *PORTFOLIO_MUTANTS,
 )

@@ -33,6 +33,8 @@ FAST = (
 STAGES: Mapping[str, Sequence[Sequence[str]]] = {
     "core": (FAST, SLOW),
     "aggregation": (("tests/aggregation",),),
+    "portfolio": (("tests/portfolio",),),
+    "strategies": (("tests/portfolio/test_roster.py", "tests/strategies/test_supervision.py"),),
     "venues": (("tests/venues/test_trades.py", "tests/venues/test_sale_conditions.py"),),
 }
 KILLED, SURVIVED, BROKEN = "killed", "SURVIVED", "BROKEN"

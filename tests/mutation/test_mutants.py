@@ -25,7 +25,8 @@ def test_every_mutant_is_one_of_its_own() -> None:
     assert set(names.values()) == set(changes.values()) == {1}
 
 
-def test_every_module_of_the_core_with_decisions_has_mutants() -> None:
+@pytest.mark.parametrize("package", ["core", "portfolio"])
+def test_every_module_with_decisions_has_mutants(package: str) -> None:
     plain = {"__init__.py", "spec.py", "batch.py"}
-    modules = {path.name for path in (SOURCE / "core").glob("*.py")} - plain
-    assert {each.file for each in MUTANTS if each.package == "core"} == modules
+    modules = {path.name for path in (SOURCE / package).glob("*.py")} - plain
+    assert {each.file for each in MUTANTS if each.package == package} == modules

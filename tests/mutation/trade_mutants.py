@@ -1,15 +1,9 @@
 """Small mistakes in what bars are made of trades, told apart and restricted by their conditions."""
 
-from tests.mutation.mutant import Mutant
-
-
-def _of(path: str, *mistakes: tuple[str, str, str]) -> list[Mutant]:
-    package, _, file = path.partition("/")
-    return [Mutant(f"{file}.py", *mistake, package) for mistake in mistakes]
-
+from tests.mutation.mutant import mutants_of
 
 TRADE_MUTANTS = (
-    *_of(
+    *mutants_of(
         "aggregation/trades",
         (
             "an id is a repetition at any time",
@@ -45,7 +39,7 @@ TRADE_MUTANTS = (
             "if window.given is not None:",
         ),
     ),
-    *_of(
+    *mutants_of(
         "aggregation/windows",
         (
             "a window that was given up gives a bar for a late trade",
@@ -53,7 +47,7 @@ TRADE_MUTANTS = (
             "        self._settle(window)\n        window.was_given = True\n        return GivenUp",
         ),
     ),
-    *_of(
+    *mutants_of(
         "venues/sale_conditions",
         ("at the opening it is still early", "_OPENS <= moment", "_OPENS < moment"),
         ("at the close it is not late yet", "< _CLOSES", "<= _CLOSES"),
@@ -65,13 +59,13 @@ TRADE_MUTANTS = (
         ("a letter means the same on every tape", '_LISTED | {"B": VOLUME}', "_LISTED | {}"),
         ("an unknown tape has no rules", "_TAPES.get(tape, UTP)", "_TAPES.get(tape, {})"),
     ),
-    *_of(
+    *mutants_of(
         "venues/alpaca",
         ("two exchanges share their ids", "f\"{trade.x or ''} {trade.i}\"", "str(trade.i)"),
         ("nanoseconds are not looked at", "number = below_ms(message.t)", "number = 0"),
         ("no tape is read", 'message.z or ""', '""'),
     ),
-    *_of(
+    *mutants_of(
         "venues/polygon",
         ("two exchanges share their ids", "{trade.x} {trade.trfi}", "{trade.trfi}"),
         ("two facilities share their ids", "{trade.x} {trade.trfi}", "{trade.x}"),

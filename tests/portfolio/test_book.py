@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from barsync_async.errors import ConservationBroken
-from barsync_async.messages import Bar, PortfolioUpdate, Signal
-from barsync_async.portfolio import Book
+from barsync_async.messages import Bar, PortfolioUpdate, Refusal, Signal
+from barsync_async.portfolio import Book, Costs, Limits
 from barsync_async.testing import create_bar
 from barsync_async.units import SourceId, WallMs
 
@@ -57,6 +57,10 @@ def test_a_target_is_filled_at_the_close_of_its_timestamp() -> None:
         positions={"SPY": 3.0},
         cash=850.0,
         equity=1_000.0,
+        peak=1_000.0,
+        turnover=150.0,
+        gross_exposure=150.0,
+        net_exposure=150.0,
         applied=("momentum",),
     )
 
@@ -217,6 +221,105 @@ def test_closing_large_positions_that_offset_each_other_is_no_loss() -> None:
     assert update.equity == pytest.approx(2 * 0.1113988057040842)
 
 
+# Costs, limits, and what is told of both
+
+
+def test_a_fill_costs_what_the_costs_say_and_they_are_summed_from_the_start() -> None:
+    book = Book(1_000.0, Costs(commission_per_unit=1.0, slippage_bps=100))
+    update = apply(book, NOON, fresh(NOON, SPY=10.0), signal("momentum", SPY=10.0))
+    assert (update.cash, update.equity, update.costs) == (889.0, 989.0, 11.0)
+    later = NOON + MINUTE
+    update = apply(book, later, fresh(later, SPY=10.0), signal("momentum", SPY=0.0))
+    assert (update.cash, update.equity, update.costs) == (978.0, 978.0, 22.0)
+    assert update.turnover == 200.0
+
+
+def test_strategies_that_trade_against_each_other_pay_for_what_the_portfolio_trades() -> None:
+    book = Book(1_000.0, Costs(commission_per_unit=1.0))
+    bars = fresh(NOON, SPY=10.0)
+    update = apply(book, NOON, bars, signal("momentum", SPY=10.0), signal("pairs", SPY=-10.0))
+    assert (update.costs, update.positions, update.cash) == (0.0, {}, 1_000.0)
+
+
+def test_the_drawdown_is_the_share_of_the_peak_that_was_lost() -> None:
+    book, seen = Book(100.0), []
+    apply(book, NOON, fresh(NOON, SPY=10.0), signal("momentum", SPY=10.0))
+    for number, close in enumerate((20.0, 15.0, 25.0), 1):
+        timestamp = NOON + number * MINUTE
+        update = apply(book, timestamp, fresh(timestamp, SPY=close))
+        seen.append((update.equity, update.peak, update.drawdown))
+    assert seen == [(200.0, 200.0, 0.0), (150.0, 200.0, 0.25), (250.0, 250.0, 0.0)]
+
+
+def test_where_there_never_was_equity_there_is_no_drawdown() -> None:
+    update = apply(Book(-5.0), NOON, {})
+    assert (update.peak, update.drawdown) == (-5.0, 0.0)
+
+
+def test_exposure_is_the_value_of_all_positions_with_and_without_their_signs() -> None:
+    bars = fresh(NOON, SPY=10.0, QQQ=20.0)
+    update = apply(Book(0.0), NOON, bars, signal("momentum", SPY=3.0, QQQ=-1.0))
+    assert (update.gross_exposure, update.net_exposure) == (50.0, 10.0)
+
+
+def test_a_refused_target_says_why_and_the_strategy_keeps_what_it_had() -> None:
+    book = Book(1_000.0, limits=Limits(max_weight=0.5))
+    apply(book, NOON, fresh(NOON, SPY=10.0), signal("momentum", SPY=20.0))
+    later = NOON + MINUTE
+    update = apply(book, later, fresh(later, SPY=10.0), signal("momentum", SPY=60.0))
+    assert update.positions == {"SPY": 20.0}
+    assert update.applied == ("momentum",)
+    assert update.refused == (
+        Refusal(
+            strategy="momentum", symbol="SPY", target=60.0, granted=20.0, reason="max_weight = 0.5"
+        ),
+    )
+
+
+def test_a_refused_target_is_not_tried_again_by_itself() -> None:
+    book = Book(1_000.0, limits=Limits(max_notional=100.0))
+    apply(book, NOON, fresh(NOON, SPY=10.0), signal("momentum", SPY=60.0))
+    later = NOON + MINUTE
+    update = apply(book, later, fresh(later, SPY=1.0))
+    assert (update.positions, update.refused) == ({}, ())
+
+
+def test_a_clipped_target_is_followed_as_far_as_the_limit_allows() -> None:
+    book = Book(1_000.0, limits=Limits(max_units=25.0, breach="clip"))
+    update = apply(book, NOON, fresh(NOON, SPY=10.0), signal("momentum", SPY=60.0))
+    assert update.positions == {"SPY": 25.0}
+    assert [each.granted for each in update.refused] == [25.0]
+
+
+def test_limits_are_judged_by_the_equity_at_the_prices_of_the_moment() -> None:
+    book = Book(100.0, limits=Limits(max_weight=1.0, breach="clip"))
+    apply(book, NOON, fresh(NOON, SPY=10.0, QQQ=10.0), signal("momentum", SPY=10.0))
+    later = NOON + MINUTE
+    update = apply(book, later, fresh(later, SPY=20.0, QQQ=10.0), signal("momentum", QQQ=30.0))
+    assert update.positions == {"QQQ": 20.0, "SPY": 10.0}
+
+
+def test_limits_are_judged_when_the_change_is_filled_not_when_it_is_wanted() -> None:
+    book = Book(1_000.0, limits=Limits(max_notional=100.0))
+    update = apply(book, NOON, {}, signal("momentum", SPY=5.0))
+    assert (update.positions, update.refused) == ({}, ())
+    later = NOON + MINUTE
+    update = apply(book, later, fresh(later, SPY=30.0))
+    assert [each.reason for each in update.refused] == ["max_notional = 100"]
+
+
+def test_a_decision_on_an_older_version_than_the_last_is_told_as_stale() -> None:
+    book = Book(1_000.0)
+    apply(book, NOON, fresh(NOON, SPY=10.0))
+    apply(book, NOON + MINUTE, {})
+    old = msgspec.structs.replace(signal("momentum", SPY=1.0), depends_on_version=1)
+    new = msgspec.structs.replace(signal("pairs", SPY=1.0), depends_on_version=2)
+    update = apply(book, NOON + 2 * MINUTE, {}, new, old)
+    assert (update.version, update.depends_on_version, update.stale) == (3, 1, ("momentum",))
+    update = apply(book, NOON + 3 * MINUTE, {})
+    assert (update.version, update.depends_on_version, update.stale) == (4, 3, ())
+
+
 prices = st.floats(0.01, 100_000.0)
 units = st.one_of(st.just(0.0), st.floats(-10_000.0, 10_000.0))
 steps = st.lists(
@@ -230,14 +333,25 @@ steps = st.lists(
 )
 
 
+costs = st.builds(
+    Costs,
+    commission_bps=st.floats(0, 100),
+    commission_per_unit=st.floats(0, 1),
+    slippage_bps=st.floats(0, 100),
+)
+
+
 class Ledger:
     """The same book kept in exact numbers, trade by trade, in the plainest way."""
 
-    def __init__(self, cash: float) -> None:
+    def __init__(self, cash: float, charged: Costs) -> None:
         self.cash = Fraction(cash)
         self.held = dict.fromkeys(SYMBOLS, Fraction(0))
         self.wanted = {(name, key): Fraction(0) for name in STRATEGIES for key in SYMBOLS}
         self.marks = dict.fromkeys(SYMBOLS, Fraction(0))
+        self.charged = charged
+        self.costs = self.turnover = self.moves = Fraction(0)
+        self.start = Fraction(cash)
         self.moved = abs(self.cash)
 
     def step(
@@ -247,22 +361,38 @@ class Ledger:
             for key, target in targets.items():
                 self.wanted[name, key] = Fraction(target)
         for key, close in closes.items():
+            self.moves += self.held[key] * (Fraction(close) - self.marks[key])
             self.marks[key] = Fraction(close)
+        for key in closes:
             self.trade(key, sum(self.wanted[name, key] for name in STRATEGIES))
 
     def trade(self, key: str, target: Fraction | int) -> None:
-        paid = (target - self.held[key]) * self.marks[key]
-        self.cash -= paid
-        self.held[key] += target - self.held[key]
-        self.moved += abs(paid)
+        units, mark = target - self.held[key], self.marks[key]
+        side = 1 if units > 0 else -1
+        price = mark * (1 + side * Fraction(self.charged.slippage_bps) / 10_000)
+        commission = abs(units) * Fraction(self.charged.commission_per_unit)
+        commission += abs(units) * price * Fraction(self.charged.commission_bps) / 10_000
+        self.cash -= units * price + commission
+        self.costs += commission + abs(units * (price - mark))
+        self.turnover += abs(units * mark)
+        self.held[key] = Fraction(target)
+        self.moved += abs(units * mark) + self.costs
 
     @property
     def equity(self) -> Fraction:
         return self.cash + sum(units * self.marks[key] for key, units in self.held.items())
 
+    @property
+    def scale(self) -> Fraction:
+        """Of the sums that were rounded."""
+        return self.moved + sum(abs(each) * self.marks[key] for key, each in self.held.items())
 
-def run(cash: float, given_steps: Iterable[Step]) -> Iterable[tuple[PortfolioUpdate, Ledger]]:
-    book, ledger = Book(cash), Ledger(cash)
+
+def run(
+    cash: float, given_steps: Iterable[Step], charged: Costs | None = None
+) -> Iterable[tuple[PortfolioUpdate, Ledger]]:
+    charged = charged or Costs()
+    book, ledger = Book(cash, charged), Ledger(cash, charged)
     for number, (closes, decisions) in enumerate(given_steps):
         timestamp = NOON + number * MINUTE
         signals = [signal(name, **decisions[name]) for name in STRATEGIES if name in decisions]
@@ -271,19 +401,38 @@ def run(cash: float, given_steps: Iterable[Step]) -> Iterable[tuple[PortfolioUpd
         yield update, ledger
 
 
-@given(st.floats(-1e6, 1e6), steps)
-def test_cash_positions_and_equity_are_those_of_an_exact_ledger(
-    cash: float, given_steps: list[Step]
+@given(st.floats(-1e6, 1e6), steps, costs)
+def test_every_figure_is_that_of_an_exact_ledger(
+    cash: float, given_steps: list[Step], charged: Costs
 ) -> None:
-    for number, (update, ledger) in enumerate(run(cash, given_steps), 1):
+    peak = cash
+    for number, (update, ledger) in enumerate(run(cash, given_steps, charged), 1):
         assert update.version == number
         held = {key: float(units) for key, units in ledger.held.items() if units}
         assert dict(update.positions) == pytest.approx(held, rel=1e-12, abs=1e-9)
-        scale = ledger.moved + sum(
-            abs(units) * ledger.marks[key] for key, units in ledger.held.items()
-        )
-        assert abs(Fraction(update.cash) - ledger.cash) <= scale / 10**12
-        assert abs(Fraction(update.equity) - ledger.equity) <= scale / 10**12
+        values = [units * ledger.marks[key] for key, units in ledger.held.items()]
+        for found, exact in (
+            (update.cash, ledger.cash),
+            (update.equity, ledger.equity),
+            (update.costs, ledger.costs),
+            (update.turnover, ledger.turnover),
+            (update.gross_exposure, sum(map(abs, values))),
+            (update.net_exposure, sum(values)),
+        ):
+            assert abs(Fraction(found) - exact) <= ledger.scale / 10**12
+        peak = max(peak, update.equity)
+        assert update.peak == peak
+        assert update.drawdown == (1 - update.equity / peak if peak > 0 else 0.0)
+
+
+@given(st.floats(-1e6, 1e6), steps, costs)
+def test_equity_changes_by_the_moves_of_prices_less_the_costs(
+    cash: float, given_steps: list[Step], charged: Costs
+) -> None:
+    for update, ledger in run(cash, given_steps, charged):
+        assert ledger.equity == ledger.start + ledger.moves - ledger.costs
+        expected = ledger.start + ledger.moves - Fraction(update.costs)
+        assert abs(Fraction(update.equity) - expected) <= ledger.scale / 10**12
 
 
 @given(st.floats(-1e6, 1e6), steps)

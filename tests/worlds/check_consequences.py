@@ -1,6 +1,7 @@
 """Behind each set: its features, every strategy's word in order, one version of the portfolio."""
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 
 from tests.worlds.story import Story
 
@@ -20,13 +21,15 @@ _CASH = 100_000.0
 def check_consequences(story: Story) -> None:
     """Raises AssertionError with what does not hold."""
     events = [each.event for each in story.published]
+    resting = _Resting()
     for place, event in enumerate(events):
         if event.event_type is EventType.SYNCHRONIZED_BARS:
-            expected = _expected(story)
+            expected = _expected(story, resting)
             following = events[place + 1 : place + 1 + len(expected)]
             _check_following(story, event, following, expected)
+            resting.heard(following)
         if event.event_type is EventType.SYNCHRONIZED_BARS_REVISED:
-            expected = _expected(story)[:1]  # nobody decides twice about one timestamp
+            expected = _features(story)  # nobody decides twice about one timestamp
             following = events[place + 1 : place + 1 + len(expected)]
             _check_following(story, event, following, expected)
     kinds = (EventType.SYNCHRONIZED_BARS, EventType.SYNCHRONIZED_BARS_REVISED)
@@ -37,11 +40,41 @@ def check_consequences(story: Story) -> None:
         _check_portfolio(story)
 
 
-def _expected(story: Story) -> list[str]:
+class _Resting:
+    """Counts faults in a row: after them 0, 1, 3, 7 sets of rest, after the fifth for good."""
+
+    def __init__(self) -> None:
+        self._in_a_row: dict[str, int] = {}
+        self._left: dict[str, float] = {}
+
+    def present(self, strategies: Sequence[str]) -> list[str]:
+        """Another set: who is asked about it."""
+        asked = [each for each in strategies if self._left.get(each, 0) == 0]
+        for each in set(strategies) - set(asked):
+            self._left[each] -= 1
+        return asked
+
+    def heard(self, events: Sequence[Event]) -> None:
+        for each in events:
+            if isinstance(each.payload, StrategyFault):
+                name = each.payload.strategy
+                count = self._in_a_row[name] = self._in_a_row.get(name, 0) + 1
+                self._left[name] = (0, 1, 3, 7, math.inf)[count - 1]
+                told = each.payload.rest_sets
+                assert self._left[name] == (math.inf if told is None else told), each
+            elif each.event_type is EventType.SIGNAL:
+                self._in_a_row[each.payload.strategy] = 0
+
+
+def _expected(story: Story, resting: _Resting) -> list[str]:
     """Who speaks about a set, one after the other."""
     plan = story.plan
-    features = ["FEATURES"] if "features" in plan.components else []
-    return [*features, *plan.strategies, *(["PORTFOLIO"] if plan.has_portfolio else [])]
+    strategies = resting.present(plan.strategies)
+    return [*_features(story), *strategies, *(["PORTFOLIO"] if plan.has_portfolio else [])]
+
+
+def _features(story: Story) -> list[str]:
+    return ["FEATURES"] if "features" in story.plan.components else []
 
 
 def _check_following(

@@ -9,6 +9,7 @@ import click
 from barsync_async.app.demo import make_plan, run_real, run_virtual
 from barsync_async.app.files import run_files
 from barsync_async.app.logging import set_up_logging
+from barsync_async.app.new import new
 from barsync_async.app.options import (
     config_argument,
     duration_option,
@@ -183,5 +184,5 @@ def demo(
             run_on_loop(loop, lambda: run_real(plan, duration))
 
 
-for _command in COMMANDS:
+for _command in (*COMMANDS, new):
     main.add_command(_command)

@@ -27,9 +27,11 @@ from barsync_async.config.tables import (
     Config,
     ConsoleConfig,
     ContainerConfig,
+    CostsConfig,
     FeedConfig,
     HoursConfig,
     JsonlConfig,
+    LimitsConfig,
     ServiceConfig,
 )
 from barsync_async.errors import ConfigError, Mistake
@@ -42,9 +44,11 @@ __all__ = [
     "Config",
     "ConsoleConfig",
     "ContainerConfig",
+    "CostsConfig",
     "FeedConfig",
     "HoursConfig",
     "JsonlConfig",
+    "LimitsConfig",
     "ServiceConfig",
     "create_feature_aggregator_pattern",
     "parse_config",

@@ -22,7 +22,7 @@ from barsync_async.config.files import HistoryFileConfig
 from barsync_async.config.json_format import JsonFormatConfig
 from barsync_async.indicator_choice import check_indicator
 from barsync_async.messages import EventType
-from barsync_async.strategy_choice import check_strategy
+from barsync_async.strategy_choice import Executor, check_strategy
 from barsync_async.units import split_source, split_stream
 from barsync_async.venues.options import Credentials, VenueOptions
 
@@ -323,7 +323,31 @@ class StrategyRunnerConfig(_Table):
 
     strategies: Annotated[list[StrategyTable], Field(min_length=1)]
     parallel: bool = True
+    executor: Executor | None = None
     time_limit_ms: Milliseconds = 250
+    max_faults: Annotated[int, Field(ge=0, le=1_000)] = 5
+
+
+Share = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+
+
+class CostsConfig(_Table):
+    """The ``costs`` of a ``Portfolio``."""
+
+    commission_bps: Share = 0.0
+    commission_per_unit: Share = 0.0
+    slippage_bps: Share = 0.0
+
+
+class LimitsConfig(_Table):
+    """The ``limits`` of a ``Portfolio``."""
+
+    max_units: Share | None = None
+    max_notional: Share | None = None
+    max_weight: Share | None = None
+    max_gross_leverage: Share | None = None
+    max_net_leverage: Share | None = None
+    breach: Literal["refuse", "clip"] = "refuse"
 
 
 class PortfolioConfig(_Table):
@@ -331,6 +355,8 @@ class PortfolioConfig(_Table):
 
     cash: Annotated[float, Field(allow_inf_nan=False)] = 1_000_000.0
     decision_timeout_ms: Milliseconds = 500
+    costs: CostsConfig | None = None
+    limits: LimitsConfig | None = None
 
 
 COMPONENT_CONFIGS: Mapping[str, type[BaseModel]] = {

@@ -1,37 +1,69 @@
 """Positions and cash: what all strategies together hold, one version a timestamp.
 
-Every strategy has its own wanted position in a symbol; the portfolio holds their sum. So two
-strategies that trade one symbol never overwrite each other, and their order cannot matter but in
-the last digits, which a fixed order settles too.
+Every strategy has its own position in a symbol; the portfolio holds their sum. So two strategies
+that trade one symbol never overwrite each other, and without limits their order cannot matter.
 """
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import NamedTuple
 
 from barsync_async.errors import ConservationBroken
 from barsync_async.messages import Bar, PortfolioUpdate, Signal, frozen_mapping
-from barsync_async.units import TIMEFRAMES, SourceId, WallMs, symbol_of
+from barsync_async.portfolio.costs import Costs
+from barsync_async.portfolio.limits import Grant, Holdings, Limits, Wish, granted
+from barsync_async.portfolio.prices import closes, fill_prices, newest
+from barsync_async.units import SourceId, WallMs, symbol_of
 
 _TOLERANCE = 1e-9  # of the money that moved and of the equity: rounding, never a lost unit
+
+_ByStrategy = Mapping[str, Mapping[str, float]]
+"""Units of each symbol, by strategy."""
+
+
+class _Fill(NamedTuple):
+    symbol: str
+    position: float
+    """What there is after it."""
+    units: float
+    close: float
+
+    @property
+    def value(self) -> float:
+        return self.units * self.close
 
 
 class Book:
     """The state of one portfolio; :meth:`apply` is the only way to alter it.
 
-    A change of position is filled at the symbol's close at T. Where the set has no fresh bar of
-    the symbol, the change waits for the next one: a stale price is no fill. Positions are marked
-    at the newest close seen.
+    A change of position is filled at the symbol's close at T, less ``costs``, as far as ``limits``
+    allow by the prices of T and the equity before the fills. Where the set has no fresh bar of the
+    symbol, the wish waits for the next one, or until the strategy wants something else: a stale
+    price is no fill. Positions are marked at the newest close seen.
 
     Args:
         cash: what it starts with, in the currency of the closes; may go below 0.
+        costs: of a fill.
+        limits: of positions and of all together.
     """
 
-    def __init__(self, cash: float) -> None:
-        self._version = 0
-        self._cash = cash
-        self._positions: dict[str, float] = {}
-        self._wanted: dict[str, dict[str, float]] = {}
-        self._newest: dict[str, Bar] = {}
+    def __init__(
+        self, cash: float, costs: Costs | None = None, limits: Limits | None = None
+    ) -> None:
+        self._costs = costs or Costs()
+        self._limits = limits or Limits()
+        self._held: _ByStrategy = {}
+        self._waiting: _ByStrategy = {}
+        self._newest: Mapping[str, Bar] = {}
+        self._last = PortfolioUpdate(
+            timestamp=WallMs(0),
+            version=0,
+            positions={},
+            cash=cash,
+            equity=cash,
+            peak=cash,
+            applied=(),
+        )
 
     def apply(
         self, timestamp: WallMs, bars: Mapping[SourceId, Bar], signals: Sequence[Signal]
@@ -41,83 +73,121 @@ class Book:
         Raises:
             ConservationBroken: money or units would come from nowhere; nothing is altered.
         """
-        wanted = self._with(signals)
-        newest = _newest(bars.values(), self._newest)
-        marks = _closes(newest)
-        positions, cash = self._filled(wanted, _fills(timestamp, bars))
-        self._check(positions, cash, marks)
-        self._version += 1
-        self._wanted, self._newest = wanted, newest
-        self._positions, self._cash = positions, cash
+        known, prices = newest(bars.values(), self._newest), fill_prices(timestamp, bars)
+        said = [(signal.strategy, _by_symbol(signal.targets)) for signal in signals]
+        marks, wanted = closes(known), _with(self._waiting, said)
+        grants = self._granted(wanted, prices, marks)
+        held = _with(self._held, [(g.wish.strategy, {g.wish.symbol: g.units}) for g in grants])
+        fills = _fills(self._last.positions, held, grants, prices)
+        update = self._version(timestamp, signals, fills, grants, marks)
+        self._check(update, marks)
+        self._newest, self._held, self._last = known, held, update
+        self._waiting = _without(wanted, prices)
+        return update
+
+    def _granted(
+        self, wanted: _ByStrategy, prices: Mapping[str, float], marks: Mapping[str, float]
+    ) -> list[Grant]:
+        """Of what is wanted and can be filled now, what the limits leave."""
+        last = self._last
+        equity = last.cash + _value(last.positions, marks)
+        wishes = _wishes(wanted, self._held, prices)
+        return granted(wishes, Holdings(last.positions, marks, equity), self._limits)
+
+    def _version(
+        self,
+        timestamp: WallMs,
+        signals: Sequence[Signal],
+        fills: Sequence[_Fill],
+        grants: Sequence[Grant],
+        marks: Mapping[str, float],
+    ) -> PortfolioUpdate:
+        last = self._last
+        paid = _sum(self._costs.of(fill.units, fill.close) for fill in fills)
+        cash = _sum([last.cash, -paid, *(-fill.value for fill in fills)])
+        moved = {**last.positions, **{fill.symbol: fill.position for fill in fills}}
+        positions = {symbol: units for symbol, units in sorted(moved.items()) if units}
+        equity = cash + _value(positions, marks)
+        peak = max(last.peak, equity)
         return PortfolioUpdate(
             timestamp=timestamp,
-            version=self._version,
-            positions=frozen_mapping(dict(sorted(positions.items()))),
+            version=last.version + 1,
+            depends_on_version=min((s.depends_on_version for s in signals), default=last.version),
+            positions=frozen_mapping(positions),
             cash=cash,
-            equity=_equity(positions, cash, marks),
+            equity=equity,
+            peak=peak,
+            drawdown=1 - equity / peak if peak > 0 else 0.0,
+            costs=last.costs + paid,
+            turnover=_sum([last.turnover, *(abs(fill.value) for fill in fills)]),
+            gross_exposure=_gross(positions, marks),
+            net_exposure=_value(positions, marks),
             applied=tuple(signal.strategy for signal in signals),
+            stale=tuple(s.strategy for s in signals if s.depends_on_version < last.version),
+            refused=tuple(filter(None, (grant.refusal for grant in grants))),
         )
 
-    def _with(self, signals: Sequence[Signal]) -> dict[str, dict[str, float]]:
-        wanted = dict(self._wanted)
-        for signal in signals:
-            own = dict(wanted.get(signal.strategy, {}))
-            own.update((symbol_of(key), units) for key, units in signal.targets.items())
-            wanted[signal.strategy] = own
-        return wanted
-
-    def _filled(
-        self, wanted: Mapping[str, Mapping[str, float]], prices: Mapping[str, float]
-    ) -> tuple[dict[str, float], float]:
-        positions, cash = dict(self._positions), self._cash
-        for symbol, price in sorted(prices.items()):
-            target = _sum(own.get(symbol, 0.0) for own in wanted.values())
-            units = target - positions.get(symbol, 0.0)
-            if units:
-                positions[symbol] = target
-                cash -= units * price
-        return {symbol: units for symbol, units in positions.items() if units}, cash
-
-    def _check(
-        self, positions: Mapping[str, float], cash: float, marks: Mapping[str, float]
-    ) -> None:
-        """Fills at the mark move value between cash and positions, and make or lose none."""
-        before = _equity(self._positions, self._cash, marks)
-        after = _equity(positions, cash, marks)
-        scale = abs(cash) + max(_gross(each, marks) for each in (self._positions, positions))
-        kept = abs(after - before) <= _TOLERANCE * (scale + abs(before)) + _TOLERANCE
-        if not (kept and math.isfinite(after)):
-            raise ConservationBroken(before, after)
+    def _check(self, update: PortfolioUpdate, marks: Mapping[str, float]) -> None:
+        """Equity changes by the moves of prices less the costs, and by nothing else."""
+        last = self._last
+        held = last.cash + _value(last.positions, marks)
+        expected = held - (update.costs - last.costs)
+        moved = max(_gross(last.positions, marks), update.gross_exposure)
+        scale = abs(update.cash) + abs(held) + moved + update.costs
+        kept = abs(update.equity - expected) <= _TOLERANCE * scale + _TOLERANCE
+        if not (kept and math.isfinite(update.equity)):
+            raise ConservationBroken(expected, update.equity)
 
 
-def _fills(timestamp: WallMs, bars: Mapping[SourceId, Bar]) -> dict[str, float]:
-    """The price of each symbol that closed at ``timestamp``: its shortest fresh bar's close."""
-    fresh = [bar for bar in bars.values() if bar.age_ms == 0 and bar.timestamp == timestamp]
-    return _closes(_newest(fresh))
+def _with(known: _ByStrategy, said: Iterable[tuple[str, Mapping[str, float]]]) -> _ByStrategy:
+    """``known``, and the units that each strategy in ``said`` names in place of its former ones."""
+    after = dict(known)
+    for strategy, units in said:
+        after[strategy] = {**after.get(strategy, {}), **units}
+    return after
 
 
-def _newest(bars: Iterable[Bar], known: Mapping[str, Bar] | None = None) -> dict[str, Bar]:
-    """The newest bar of each symbol, among ``known`` too; of several for one moment, the
-    shortest.
-    """
-    newest = dict(known or {})
-    for bar in bars:
-        held = newest.get(bar.symbol)
-        if held is None or _rank(bar) >= _rank(held):
-            newest[bar.symbol] = bar
-    return newest
+def _without(wanted: _ByStrategy, symbols: Collection[str]) -> _ByStrategy:
+    """What of ``wanted`` is of none of ``symbols``."""
+    left = {
+        strategy: {key: units for key, units in own.items() if key not in symbols}
+        for strategy, own in wanted.items()
+    }
+    return {strategy: own for strategy, own in left.items() if own}
 
 
-def _rank(bar: Bar) -> tuple[int, int]:
-    return bar.timestamp, -TIMEFRAMES[bar.timeframe].length_ms
+def _by_symbol(targets: Mapping[str, float]) -> dict[str, float]:
+    return {symbol_of(key): units for key, units in targets.items()}
 
 
-def _closes(bars: Mapping[str, Bar]) -> dict[str, float]:
-    return {symbol: bar.close for symbol, bar in bars.items()}
+def _wishes(wanted: _ByStrategy, held: _ByStrategy, prices: Collection[str]) -> list[Wish]:
+    """What each strategy wants otherwise than it has, of the symbols that can be filled."""
+    return [
+        Wish(strategy, symbol, before, target)
+        for strategy, own in wanted.items()
+        for symbol, target in sorted(own.items())
+        if symbol in prices and target != (before := held.get(strategy, {}).get(symbol, 0.0))
+    ]
 
 
-def _equity(positions: Mapping[str, float], cash: float, marks: Mapping[str, float]) -> float:
-    return _sum([cash, *(units * marks[symbol] for symbol, units in positions.items())])
+def _fills(
+    positions: Mapping[str, float],
+    held: _ByStrategy,
+    grants: Iterable[Grant],
+    prices: Mapping[str, float],
+) -> list[_Fill]:
+    """What has to be traded so that the portfolio holds what all strategies do together."""
+    fills: list[_Fill] = []
+    for symbol in sorted({grant.wish.symbol for grant in grants}):
+        position = _sum(own.get(symbol, 0.0) for own in held.values())
+        units = position - positions.get(symbol, 0.0)
+        if units:
+            fills.append(_Fill(symbol, position, units, prices[symbol]))
+    return fills
+
+
+def _value(positions: Mapping[str, float], marks: Mapping[str, float]) -> float:
+    return _sum(units * marks[symbol] for symbol, units in positions.items())
 
 
 def _gross(positions: Mapping[str, float], marks: Mapping[str, float]) -> float:

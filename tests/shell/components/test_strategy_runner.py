@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from structlog.testing import capture_logs
 
 from barsync_async.messages import (
     Decision,
@@ -20,8 +21,9 @@ from barsync_async.messages import (
     Signal,
     StrategyFault,
 )
+from barsync_async.shell.components.held_strategy import Failure
 from barsync_async.shell.components.strategy_runner import StrategyRunner
-from barsync_async.shell.components.strategy_worker import StrategyWorker
+from barsync_async.shell.components.strategy_seat import ThreadSeat
 from barsync_async.shell.container import Container
 from barsync_async.units import WallMs
 
@@ -273,6 +275,192 @@ def test_strategies_that_cannot_be_are_refused_when_the_runner_is_made(
         StrategyRunner(strategies)
 
 
+# One that fails again and again
+
+
+def fails_at(*places: int) -> Act:
+    asked = 0
+
+    def act(features: Features, portfolio: PortfolioUpdate | None) -> Decision:
+        nonlocal asked
+        asked += 1
+        if asked in places:
+            raise ZeroDivisionError("mine")
+        return Decision({}, str(asked))
+
+    return act
+
+
+def spoken(bench: Bench, sets: int) -> list[tuple[int, str]]:
+    """What the only strategy said of each set it spoke about."""
+    for number in range(sets):
+        bench.publish(NOON + number)
+    return [(each.timestamp - NOON, getattr(each, "action", "decided")) for each in bench.said]
+
+
+def test_after_each_fault_in_a_row_it_rests_longer_and_after_the_last_it_is_left_off() -> None:
+    bench = Bench(scripted("bad", fails), max_faults=4)
+    assert spoken(bench, 100) == [
+        (0, "restarted"),
+        (1, "restarted, rests for 1 set"),
+        (3, "restarted, rests for 3 sets"),
+        (7, "left off"),
+    ]
+    assert [each.rest_sets for each in bench.said] == [0, 1, 3, None]
+
+
+def test_a_decision_ends_the_row() -> None:
+    bench = Bench(scripted("bad", fails_at(1, 2, 4, 5)), max_faults=3)
+    assert [action for _, action in spoken(bench, 8)] == [
+        "restarted",
+        "restarted, rests for 1 set",
+        "decided",
+        "restarted",
+        "restarted, rests for 1 set",
+        "decided",
+    ]
+
+
+def test_one_that_is_never_to_be_left_off_rests_for_63_sets_at_most() -> None:
+    bench = Bench(scripted("bad", fails), max_faults=0)
+    spoken(bench, 300)
+    assert [each.rest_sets for each in bench.said] == [0, 1, 3, 7, 15, 31, 63, 63, 63, 63]
+
+
+def test_one_that_is_left_off_holds_no_other_back() -> None:
+    bench = Bench(scripted("bad", fails), scripted("good", wants(1.0)), max_faults=1)
+    for number in range(3):
+        bench.publish(NOON + number)
+    assert bench.heads == [
+        ("StrategyFault", NOON, "bad"),
+        *[("Signal", NOON + number, "good") for number in range(3)],
+    ]
+
+
+def test_a_fault_is_logged() -> None:
+    bench = Bench(scripted("bad", fails))
+    with capture_logs() as logs:
+        bench.publish()
+    assert logs == [
+        {
+            "event": "strategy fault",
+            "log_level": "warning",
+            "strategy": "bad",
+            "kind": "raised",
+            "detail": "ZeroDivisionError: mine",
+            "action": "restarted",
+            "timestamp_ms": NOON,
+        }
+    ]
+
+
+def leaves(features: Features, portfolio: PortfolioUpdate | None) -> Decision:
+    raise SystemExit(1)
+
+
+def test_one_that_wants_to_end_the_program_is_told_like_any_other_failure() -> None:
+    bench = Bench(scripted("bad", leaves))
+    bench.publish()
+    assert bench.said[0].detail == "SystemExit: 1"
+
+
+@pytest.mark.parametrize(
+    ("answer", "detail"),
+    [
+        (
+            Decision({f"S{number}": 1.0 for number in range(10_001)}, ""),
+            "a decision of more than 10000 targets",
+        ),
+        (Decision({}, "x" * 1_001), "reason of 1001 characters, more than 1000"),
+    ],
+)
+def test_a_decision_that_would_flood_the_others_is_an_overflow(answer: Any, detail: str) -> None:
+    bench = Bench(scripted("bad", says(answer)))
+    bench.publish()
+    assert (bench.said[0].kind, bench.said[0].detail) == ("overflow", detail)
+
+
+def test_what_came_of_each_strategy_is_counted() -> None:
+    bench = Bench(scripted("bad", fails_at(2, 3)), scripted("good", wants(1.0)), max_faults=2)
+    for number in range(6):
+        bench.publish(NOON + number)
+    bad, good = bench.runner.statistics()
+    assert (bad.name, bad.executor, good.name) == ("bad", "thread", "good")
+    assert (bad.asked, bad.decisions, dict(bad.faults)) == (3, 1, {"raised": 2})
+    assert (bad.rested, bad.is_left_off) == (3, True)
+    assert (good.asked, good.decisions, dict(good.faults)) == (6, 6, {})
+    assert (good.rested, good.is_left_off) == (0, False)
+    assert good.latency.count == 6
+    assert 0 <= good.latency_max_ms < math.inf
+
+
+# Where each of them decides
+
+
+UNRULY = "tests.shell.components.unruly:Counting"
+
+
+def test_executors_may_be_chosen_for_all_and_for_each() -> None:
+    table = {"name": "momentum", "executor": "inline", "time_limit_ms": 5}
+    for options, expected in (
+        ({}, ["thread", "inline"]),
+        ({"parallel": False}, ["inline", "inline"]),
+        ({"parallel": False, "executor": "thread"}, ["thread", "inline"]),
+    ):
+        runner = StrategyRunner(["pairs_trading", table], **options)
+        assert [each.executor for each in runner.statistics()] == expected
+
+
+@pytest.mark.parametrize("executor", ["inline", "thread", "process"])
+async def test_the_stream_is_the_same_wherever_a_strategy_decides(executor: str) -> None:
+    wrong = {"2": "raise", "4": "raise"}
+    choice = {"name": UNRULY, "wrong": wrong, "executor": executor}
+    async with running(choice, scripted("good", wants(1.0))) as bench:
+        for number in range(6):
+            bench.publish(NOON + number)
+        await bench.bus.drained()
+    plain = Bench({**choice, "executor": "inline"}, scripted("good", wants(1.0)))
+    for number in range(6):
+        plain.publish(NOON + number)
+    assert bench.said == plain.said
+    assert len(bench.said) == 12
+
+
+async def test_strategies_of_every_kind_run_side_by_side_in_their_order() -> None:
+    choices = [
+        {"name": UNRULY, "label": executor, "executor": executor}
+        for executor in ("process", "inline", "thread")
+    ]
+    async with running(*choices) as bench:
+        assert [each.name for each in bench.bus.statistics()] == [
+            "strategy process",
+            "strategy thread",
+        ]
+        bench.publish(NOON)
+        await bench.bus.drained()
+    assert bench.heads == [("Signal", NOON, name) for name in ("process", "inline", "thread")]
+
+
+async def test_a_process_that_dies_is_told_and_begins_anew() -> None:
+    choice = {"name": UNRULY, "wrong": {"2": "exit"}, "executor": "process"}
+    async with running(choice) as bench:
+        for number in range(3):
+            bench.publish(NOON + number)
+        await bench.bus.drained()
+    assert [(each.timestamp, getattr(each, "kind", each.strategy)) for each in bench.said] == [
+        (NOON, "counting"),
+        (NOON + 1, "died"),
+        (NOON + 2, "counting"),
+    ]
+    assert bench.said[1].detail == "the process ended with 3"
+
+
+def test_without_a_loop_a_process_that_dies_begins_anew_too() -> None:
+    bench = Bench({"name": UNRULY, "wrong": {"1": "exit"}, "executor": "process"})
+    assert spoken(bench, 2) == [(0, "restarted"), (1, "restarted, rests for 1 set")]
+    assert {each.detail for each in bench.said} == {"the process ended with 3"}
+
+
 # Under a loop
 
 
@@ -287,6 +475,7 @@ async def test_under_a_loop_the_order_is_the_same_as_without_one(parallel: bool)
             (kind, NOON + number, name)
             for number in range(3)
             for kind, name in [("Signal", "b"), ("StrategyFault", "x"), ("Signal", "a")]
+            if (number, name) != (2, "x")  # after its second fault it rests for a set
         ]
 
 
@@ -337,18 +526,11 @@ def test_one_that_stalls_is_late_and_made_anew_and_what_it_says_later_is_not_hea
         return Decision({}, f"from number {len(made)}")
 
     async def main() -> None:
-        worker = StrategyWorker(lambda: Scripted("slow", stall, made), 30)
-        late = await worker.ask(features(), None)
-        assert late == StrategyFault(
-            timestamp=WallMs(NOON),
-            strategy="slow",
-            kind="late",
-            detail="no decision within 30 ms",
-            action="restarted",
-        )
+        seat = ThreadSeat(lambda: Scripted("slow", stall, made))
+        assert await seat.ask(features(), None, 30) == Failure("late", "no decision within 30 ms")
         assert made == ["slow", "slow"]
-        assert worker.ask_now(features(), None) == Decision({}, "from number 2")
-        worker.stop()
+        assert seat.ask_now(features(), None) == Decision({}, "from number 2")
+        seat.stop()
 
     try:
         asyncio.run(main())

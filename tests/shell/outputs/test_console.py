@@ -17,6 +17,7 @@ from barsync_async.messages import (
     Gap,
     LateBar,
     PortfolioUpdate,
+    Refusal,
     Signal,
     StrategyFault,
     SynchronizedBars,
@@ -109,6 +110,30 @@ def signal(**values: Any) -> Signal:
                 timestamp=NOON, version=1, positions={}, cash=0.0, equity=0.0, applied=()
             ),
             "  folio   v1 flat, cash 0.00, equity 0.00",
+        ),
+        (
+            PortfolioUpdate(
+                timestamp=NOON,
+                version=9,
+                positions={},
+                cash=0.0,
+                equity=0.0,
+                applied=("momentum",),
+                stale=("momentum",),
+                refused=(
+                    Refusal(
+                        strategy="momentum",
+                        symbol="SPY",
+                        target=9.0,
+                        granted=0.0,
+                        reason="max_units = 3",
+                    ),
+                ),
+            ),
+            (
+                "  folio   v9 flat, cash 0.00, equity 0.00; momentum gets +0.00 of +9.00 SPY "
+                "(max_units = 3); momentum stale"
+            ),
         ),
         (
             Gap(timestamp=NOON, subscriber="slow", first_seq=1, last_seq=3, events_lost=3),

@@ -1,8 +1,9 @@
 """The portfolio component: the single writer behind a barrier per timestamp."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
+from typing import Any
 
 import structlog
 
@@ -13,7 +14,7 @@ from barsync_async.messages import (
     Signal,
     StrategyFault,
 )
-from barsync_async.portfolio import Barrier, Book
+from barsync_async.portfolio import Barrier, Book, Costs, Limits, Roster
 from barsync_async.ports import TimerHandle
 from barsync_async.shell.components.strategy_runner import StrategyRunner
 from barsync_async.shell.container import Container
@@ -26,19 +27,35 @@ log = structlog.get_logger("barsync.portfolio")
 class Portfolio:
     """Applies all strategies' decisions for one timestamp at once, and publishes one version.
 
-    It waits for every strategy of the container's ``StrategyRunner``, at most
-    ``decision_timeout_ms`` from the features' arrival; one that has not answered by then is
-    reported as a late STRATEGY_FAULT and left out of that version. Without a loop there is no
-    timer and every strategy is waited for.
+    It waits for every strategy of the container's ``StrategyRunner`` that is asked, at most
+    ``decision_timeout_ms`` from the features' arrival, and for none that rests after a fault. One
+    that has not answered by then is reported as a late STRATEGY_FAULT and left out of that
+    version. Without a loop there is no timer and every strategy is waited for.
 
     Args:
         cash: what it starts with, in the currency of the closes.
         decision_timeout_ms: how long it waits for decisions.
+        costs: of a fill, or its fields: :class:`~barsync_async.portfolio.Costs`.
+        limits: of positions, or its fields: :class:`~barsync_async.portfolio.Limits`.
+
+    Raises:
+        ValueError: a cost or a limit makes no sense.
+        TypeError: there is no such cost or limit.
     """
 
-    def __init__(self, cash: float = 1_000_000.0, *, decision_timeout_ms: float = 500) -> None:
-        self._book = Book(cash)
+    def __init__(
+        self,
+        cash: float = 1_000_000.0,
+        *,
+        decision_timeout_ms: float = 500,
+        costs: Costs | Mapping[str, float] | None = None,
+        limits: Limits | Mapping[str, Any] | None = None,
+    ) -> None:
+        charged = Costs(**costs) if isinstance(costs, Mapping) else costs
+        allowed = Limits(**limits) if isinstance(limits, Mapping) else limits
+        self._book = Book(cash, charged, allowed)
         self._timeout_ns = round(decision_timeout_ms * NS_PER_MS)
+        self._roster = Roster()
         self._barrier: Barrier | None = None
         self._timer: TimerHandle | None = None
 
@@ -67,13 +84,13 @@ class Portfolio:
             case Signal() as signal:
                 self._answer(signal, signal)
             case StrategyFault() as fault:
+                self._roster.told(fault)
                 self._answer(fault, None)
 
     def _open(self, features: Features) -> None:
         self._close()  # whoever has not spoken of the last ones will not any more
-        names = [
-            n for runner in self._container.find(StrategyRunner) for n in runner.strategy_names
-        ]
+        runners = self._container.find(StrategyRunner)
+        names = self._roster.next_set(n for runner in runners for n in runner.strategy_names)
         self._barrier = Barrier(names, features)
         if names:
             self._timer = self._set_timer(self._close)

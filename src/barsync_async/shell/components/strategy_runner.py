@@ -1,28 +1,44 @@
 """Strategies side by side: features in, signals out, always in the same order."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
 import anyio
 
-from barsync_async.messages import Decision, Event, EventType, Features, PortfolioUpdate, Signal
-from barsync_async.shell.components.strategy_worker import Answer, StrategyWorker
+from barsync_async.messages import (
+    Decision,
+    Event,
+    EventType,
+    Features,
+    PortfolioUpdate,
+    Signal,
+    StrategyFault,
+)
+from barsync_async.shell.components.strategy_worker import (
+    StrategyStatistics,
+    StrategyWorker,
+    make_seat,
+)
 from barsync_async.shell.container import Container
 from barsync_async.shell.subscription import Subscription
-from barsync_async.strategy_choice import StrategyChoice, strategy_maker
+from barsync_async.strategy_choice import Executor, StrategyChoice, check_executor, strategy_plan
 from barsync_async.units import WallMs
 
 
 class StrategyRunner:
     """Asks every strategy about every FEATURES event but those of revised sets.
 
-    The decisions for one timestamp are published together, as SIGNAL or STRATEGY_FAULT, in the
-    order in which the strategies are named: who was quicker does not show.
+    What they say about one timestamp is published together, as SIGNAL or STRATEGY_FAULT, in the
+    order in which the strategies are named: who was quicker does not show. One that failed rests
+    for some sets, more after each fault in a row, and says nothing about those.
 
     Args:
-        strategies: names, ``{"name": ..., **parameters}``, or ``package.module:Class``.
+        strategies: names, ``{"name": ..., **parameters}``, or ``package.module:Class``. A table
+            may have an ``executor`` and a ``time_limit_ms`` of its own.
         parallel: each strategy in a thread of its own with its own bounded queue and time limit;
             otherwise one after the other on the event loop.
-        time_limit_ms: how long one decision may take when parallel.
+        executor: ``inline``, ``thread`` or ``process``, in place of what ``parallel`` means.
+        time_limit_ms: how long one decision may take in a thread or process.
+        max_faults: how many faults in a row until a strategy is left off; 0: it never is.
 
     Raises:
         ValueError: a strategy is unknown, its parameters are wrong, or two have one name.
@@ -33,26 +49,47 @@ class StrategyRunner:
         strategies: Iterable[StrategyChoice],
         parallel: bool = True,
         *,
+        executor: Executor | None = None,
         time_limit_ms: float = 250,
+        max_faults: int = 5,
     ) -> None:
-        self._workers = [
-            StrategyWorker(strategy_maker(choice), time_limit_ms) for choice in strategies
-        ]
+        self._max_faults = max_faults
+        self._time_limit_ms = time_limit_ms
+        self._executor = check_executor(executor) or ("thread" if parallel else "inline")
+        self._workers = self._made(list(strategies))
         self.strategy_names = tuple(worker.name for worker in self._workers)
         if len(set(self.strategy_names)) != len(self.strategy_names):
             raise ValueError(f"two strategies have one name: {' '.join(self.strategy_names)}")
-        self._parallel = parallel
+        self._asked_inline = self._workers
         self._portfolio: PortfolioUpdate | None = None
-        self._answers: dict[WallMs, dict[str, Answer]] = {}
+        self._said: dict[WallMs, dict[str, Event | None]] = {}
         self._queues: list[Subscription] = []
         self._stopped = False
-        self._leave_inline: Callable[[], None] | None = None
+
+    def _made(self, choices: list[StrategyChoice]) -> list[StrategyWorker]:
+        """All processes begin before the first is waited for."""
+        plans = [strategy_plan(choice) for choice in choices]
+        executors: list[Executor] = [plan.executor or self._executor for plan in plans]
+        seats = list(map(make_seat, executors, choices))
+        return [
+            StrategyWorker(
+                seat,
+                executor,
+                time_limit_ms=plan.time_limit_ms or self._time_limit_ms,
+                max_faults=self._max_faults,
+            )
+            for seat, executor, plan in zip(seats, executors, plans, strict=True)
+        ]
+
+    def statistics(self) -> tuple[StrategyStatistics, ...]:
+        """What was counted so far of each strategy, in their order."""
+        return tuple(worker.statistics() for worker in self._workers)
 
     def initialize(self, container: Container) -> None:
         """Listen for features and for the portfolio's versions."""
         self._name = container.name
         self._bus = container.event_bus
-        self._leave_inline = self._bus.subscribe(EventType.FEATURES, self._on_features)
+        self._bus.subscribe(EventType.FEATURES, self._on_features)
         self._bus.subscribe(EventType.PORTFOLIO, self._on_portfolio)
 
     def start(self) -> None:
@@ -62,25 +99,29 @@ class StrategyRunner:
         self._portfolio = event.payload
 
     def _on_features(self, event: Event) -> None:
-        """Ask one after the other, inline."""
+        """Ask those that have no task of their own, one after the other."""
         if event.payload.revision:
             return  # what was decided at that timestamp is done
-        for worker in self._workers:
-            self._collect(worker, event.payload, worker.ask_now(event.payload, self._portfolio))
+        for worker in self._asked_inline:
+            seen = self._portfolio
+            answer = worker.ask_now(event.payload, seen)
+            self._collect(worker, event.payload, seen, answer)
 
     async def run(self) -> None:
-        """When parallel: one task for each strategy, until :meth:`stop`."""
-        if not self._parallel or self._stopped:
+        """One task for each strategy in a thread or a process, until :meth:`stop`."""
+        if self._stopped:
+            for worker in self._workers:
+                worker.stop()
             return
-        if self._leave_inline is not None:
-            self._leave_inline()
+        self._asked_inline = [each for each in self._workers if each.executor == "inline"]
         async with anyio.create_task_group() as tasks:
             for worker in self._workers:
-                queue = self._bus.subscribe_queue(
-                    EventType.FEATURES, name=f"strategy {worker.name}", holds_turn=True
-                )
-                self._queues.append(queue)
-                tasks.start_soon(self._work, worker, queue, name=f"{self._name}.{worker.name}")
+                if worker.executor != "inline":
+                    queue = self._bus.subscribe_queue(
+                        EventType.FEATURES, name=f"strategy {worker.name}", holds_turn=True
+                    )
+                    self._queues.append(queue)
+                    tasks.start_soon(self._work, worker, queue, name=f"{self._name}.{worker.name}")
 
     async def stop(self) -> None:
         """Take nothing new; what waits is still decided."""
@@ -89,29 +130,51 @@ class StrategyRunner:
             queue.close()
 
     async def _work(self, worker: StrategyWorker, queue: Subscription) -> None:
-        async for event in queue:
-            if event.payload.revision:
-                continue  # what was decided at that timestamp is done
-            answer = await worker.ask(event.payload, self._portfolio)
-            self._collect(worker, event.payload, answer)
-        queue.done()
-        worker.stop()
+        try:
+            async for event in queue:
+                if event.payload.revision:
+                    continue  # what was decided at that timestamp is done
+                seen = self._portfolio
+                answer = await worker.ask(event.payload, seen)
+                self._collect(worker, event.payload, seen, answer)
+            queue.done()
+        finally:
+            worker.stop()
 
-    def _collect(self, worker: StrategyWorker, features: Features, answer: Answer) -> None:
+    def _collect(
+        self,
+        worker: StrategyWorker,
+        features: Features,
+        seen: PortfolioUpdate | None,
+        answer: Decision | StrategyFault | None,
+    ) -> None:
         """Once all have spoken about a timestamp, publish what they said, in order."""
-        answers = self._answers.setdefault(features.timestamp, {})
-        answers[worker.name] = answer
-        if len(answers) < len(self._workers):
+        said = self._said.setdefault(features.timestamp, {})
+        said[worker.name] = _event(features.timestamp, worker.name, seen, answer)
+        if len(said) < len(self._workers):
             return
-        del self._answers[features.timestamp]
+        del self._said[features.timestamp]
         for name in self.strategy_names:
-            self._bus.publish(_event(features.timestamp, name, answers[name]))
+            event = said[name]
+            if event is not None:
+                self._bus.publish(event)
 
 
-def _event(timestamp: WallMs, strategy: str, answer: Answer) -> Event:
-    if not isinstance(answer, Decision):
+def _event(
+    timestamp: WallMs,
+    strategy: str,
+    seen: PortfolioUpdate | None,
+    answer: Decision | StrategyFault | None,
+) -> Event | None:
+    if answer is None:
+        return None
+    if isinstance(answer, StrategyFault):
         return Event(EventType.STRATEGY_FAULT, answer)
     signal = Signal(
-        timestamp=timestamp, strategy=strategy, targets=answer.targets, reason=answer.reason
+        timestamp=timestamp,
+        strategy=strategy,
+        targets=answer.targets,
+        reason=answer.reason,
+        depends_on_version=0 if seen is None else seen.version,
     )
     return Event(EventType.SIGNAL, signal)

@@ -1,138 +1,166 @@
-"""One strategy in a thread of its own, so that it can fail or stall alone."""
+"""One strategy at work: asked or at rest, its faults told and counted."""
 
-import asyncio
-import math
-from collections.abc import Callable, Mapping
-from numbers import Real
-from typing import Any
+from collections import Counter
+from collections.abc import Mapping
 
-from msgspec.structs import replace
+import msgspec
+import structlog
 
+from barsync_async.core.statistics import Histogram, Histograms
 from barsync_async.messages import (
     Decision,
     FaultKind,
     Features,
     PortfolioUpdate,
     StrategyFault,
-    excerpt,
     frozen_mapping,
 )
-from barsync_async.ports import Strategy
-from barsync_async.shell.thread import AbandonableThread
-from barsync_async.units import WallMs, symbol_of
+from barsync_async.shell.clock import SystemClock
+from barsync_async.shell.components.held_strategy import Answer, Failure
+from barsync_async.shell.components.strategy_seat import ProcessSeat, Seat, ThreadSeat
+from barsync_async.strategies.supervision import Supervision
+from barsync_async.strategy_choice import Executor, StrategyChoice, strategy_maker
+from barsync_async.units import NS_PER_MS
 
-Answer = Decision | StrategyFault
+log = structlog.get_logger("barsync.strategy")
 
-_MOST_UNITS = 1e15  # beyond, a double no longer tells one unit from none
+
+class StrategyStatistics(msgspec.Struct, frozen=True, kw_only=True):
+    """What came of one strategy since the start.
+
+    ``asked == decisions + sum of faults``; ``rested`` sets it was not asked about. ``latency`` is
+    from asking to the answer, or to the limit, by the machine's clock, on virtual time too.
+    """
+
+    name: str
+    executor: Executor
+    asked: int
+    decisions: int
+    faults: Mapping[FaultKind, int]
+    rested: int
+    is_left_off: bool
+    latency: Histogram
+    latency_max_ms: float
+
+
+def make_seat(executor: Executor, choice: StrategyChoice) -> Seat:
+    """Where the strategy that ``choice`` names decides.
+
+    Raises:
+        ValueError: it is unknown, its parameters are wrong, or cannot go to another process.
+    """
+    if executor == "process":
+        return ProcessSeat(choice)
+    return ThreadSeat(strategy_maker(choice))
 
 
 class StrategyWorker:
-    """Asks one strategy, with a time limit.
+    """Asks the strategy in ``seat``, unless it rests after a fault.
 
-    An answer that is no decision counts as raised. One that raises or overruns is made anew by
-    ``make``: the state it was in is not trusted again. The thread of one that overruns is
-    abandoned; nobody waits for it.
-    """
-
-    def __init__(self, make: Callable[[], Strategy], time_limit_ms: float) -> None:
-        self._make = make
-        self._strategy = make()
-        self.name: str = self._strategy.name
-        self._time_limit_ms = time_limit_ms
-        self._thread: AbandonableThread | None = None
-
-    def ask_now(self, features: Features, portfolio: PortfolioUpdate | None) -> Answer:
-        """Decide inline, with no time limit."""
-        return self._settle(_decide(self.name, self._strategy, features, portfolio))
-
-    async def ask(self, features: Features, portfolio: PortfolioUpdate | None) -> Answer:
-        """Decide in the strategy's thread, within the time limit. Safe to cancel."""
-        if self._thread is None:
-            self._thread = AbandonableThread(f"strategy-{self.name}")
-        call = asyncio.get_running_loop().run_in_executor(
-            self._thread, _decide, self.name, self._strategy, features, portfolio
-        )
-        await asyncio.wait([call], timeout=self._time_limit_ms / 1_000)
-        if call.done():
-            return self._settle(call.result())
-        call.cancel()
-        self.stop()
-        detail = f"no decision within {self._time_limit_ms:g} ms"
-        return self._settle(_fault(self.name, features.timestamp, "late", detail))
-
-    def stop(self) -> None:
-        """Let go of the thread."""
-        if self._thread is not None:
-            self._thread.shutdown(wait=False)
-            self._thread = None
-
-    def _settle(self, answer: Answer) -> Answer:
-        if isinstance(answer, Decision):
-            return answer
-        try:
-            self._strategy = self._make()
-        except Exception as error:  # noqa: BLE001 - told with the fault that led here
-            detail = excerpt(f"{answer.detail}; cannot be made anew: {_told(error)}")
-            return replace(answer, detail=detail, action="kept as it was")
-        return answer
-
-
-def _decide(
-    name: str, strategy: Strategy, features: Features, portfolio: PortfolioUpdate | None
-) -> Answer:
-    try:
-        return _checked(strategy.decide(features, portfolio))
-    except Exception as error:  # noqa: BLE001 - told as STRATEGY_FAULT
-        return _fault(name, features.timestamp, "raised", _told(error))
-
-
-def _checked(answer: Any) -> Decision:
-    """``answer`` as others may have it: a copy, so that its maker cannot alter it any more.
+    Args:
+        seat: where it decides.
+        executor: what kind of seat that is.
+        time_limit_ms: how long a decision may take where it is awaited.
+        max_faults: in a row, after which it is left off; 0: never.
 
     Raises:
-        TypeError: it is no decision, or not all of its parts have their types.
-        ValueError: a target is no finite number, or a text cannot be written as UTF-8.
+        ValueError: the strategy cannot be made.
     """
-    if not isinstance(answer, Decision):
-        raise TypeError(f"decide() returned {type(answer).__name__}: expected a Decision")
-    targets: Any = answer.targets
-    if not isinstance(targets, Mapping):
-        raise TypeError(f"targets are {type(targets).__name__}: expected a mapping")
-    units = {_text("a target's key", key): _units(key, each) for key, each in targets.items()}
-    symbols = [symbol_of(key) for key in units]
-    if len(set(symbols)) < len(symbols):
-        raise ValueError(f"targets name a symbol twice: {' '.join(units)}")
-    return Decision(frozen_mapping(units), _text("reason", answer.reason))
+
+    def __init__(
+        self, seat: Seat, executor: Executor, *, time_limit_ms: float, max_faults: int
+    ) -> None:
+        self.name = seat.name
+        self.executor = executor
+        self._seat = seat
+        self._time_limit_ms = time_limit_ms
+        self._supervision = Supervision(max_faults)
+        self._clock = SystemClock()
+        self._rested = self._decisions = 0
+        self._faults: Counter[FaultKind] = Counter()
+        self._latencies = Histograms(1)
+        self._latency_max_ms = 0.0
+
+    def ask_now(
+        self, features: Features, portfolio: PortfolioUpdate | None
+    ) -> Decision | StrategyFault | None:
+        """Decide inline, with no time limit; None where it rests."""
+        if not self._is_asked():
+            return None
+        began = self._clock.now().mono
+        answer = self._seat.ask_now(features, portfolio)
+        return self._settle(answer, features, began)
+
+    async def ask(
+        self, features: Features, portfolio: PortfolioUpdate | None
+    ) -> Decision | StrategyFault | None:
+        """Decide in its seat, within the time limit; None where it rests. Safe to cancel."""
+        if not self._is_asked():
+            return None
+        began = self._clock.now().mono
+        answer = await self._seat.ask(features, portfolio, self._time_limit_ms)
+        return self._settle(answer, features, began)
+
+    def stop(self) -> None:
+        """Let go of its thread or process."""
+        self._seat.stop()
+
+    def statistics(self) -> StrategyStatistics:
+        """What was counted so far."""
+        return StrategyStatistics(
+            name=self.name,
+            executor=self.executor,
+            asked=self._decisions + self._faults.total(),
+            decisions=self._decisions,
+            faults=frozen_mapping(dict(self._faults)),
+            rested=self._rested,
+            is_left_off=self._supervision.is_left_off,
+            latency=self._latencies.row(0),
+            latency_max_ms=self._latency_max_ms,
+        )
+
+    def _is_asked(self) -> bool:
+        is_asked = self._supervision.next_set()
+        self._rested += not is_asked
+        return is_asked
+
+    def _settle(self, answer: Answer, features: Features, began: int) -> Decision | StrategyFault:
+        took_ms = (self._clock.now().mono - began) / NS_PER_MS
+        self._latencies.add([0], [took_ms])
+        self._latency_max_ms = max(self._latency_max_ms, took_ms)
+        if isinstance(answer, Decision):
+            self._decisions += 1
+            self._supervision.decided()
+            return answer
+        return self._told(answer, features)
+
+    def _told(self, failure: Failure, features: Features) -> StrategyFault:
+        self._faults[failure.kind] += 1
+        rest_sets = self._supervision.failed()
+        fault = StrategyFault(
+            timestamp=features.timestamp,
+            strategy=self.name,
+            kind=failure.kind,
+            detail=failure.detail,
+            action=_action(failure, rest_sets),
+            rest_sets=rest_sets,
+        )
+        if rest_sets is None:
+            self.stop()
+        log.warning(
+            "strategy fault",
+            strategy=fault.strategy,
+            kind=fault.kind,
+            detail=fault.detail,
+            action=fault.action,
+            timestamp_ms=fault.timestamp,
+        )
+        return fault
 
 
-def _text(what: str, value: Any) -> str:
-    if not isinstance(value, str):
-        raise TypeError(f"{what} is {value!r}: expected text")
-    value.encode()
-    return value
-
-
-def _units(key: str, value: Any) -> float:
-    is_number = isinstance(value, Real) and not isinstance(value, bool)
-    if not is_number or not math.isfinite(value):
-        raise ValueError(f"target of {key!r} is {value!r}: expected a finite number")
-    if abs(value) > _MOST_UNITS:
-        raise ValueError(f"target of {key!r} is {value!r}: expected at most {_MOST_UNITS:g} units")
-    return float(value)
-
-
-def _told(error: Exception) -> str:
-    try:
-        return f"{type(error).__name__}: {error}"
-    except Exception:  # noqa: BLE001 - an exception's text is its own code, and may raise too
-        return type(error).__name__
-
-
-def _fault(name: str, timestamp: WallMs, kind: FaultKind, detail: str) -> StrategyFault:
-    return StrategyFault(
-        timestamp=timestamp,
-        strategy=name,
-        kind=kind,
-        detail=excerpt(detail),
-        action="restarted",
-    )
+def _action(failure: Failure, rest_sets: int | None) -> str:
+    if rest_sets is None:
+        return "left off"
+    done = "restarted" if failure.is_anew else "kept as it was"
+    plural = "" if rest_sets == 1 else "s"
+    return f"{done}, rests for {rest_sets} set{plural}" if rest_sets else done

@@ -93,7 +93,7 @@ def _describe(event: Event) -> tuple[str, str]:  # noqa: C901, PLR0911 - a table
             positions = _pairs(portfolio.positions, "+.2f") or "flat"
             return "  folio", (
                 f"v{portfolio.version} {positions}, cash {portfolio.cash:,.2f}, "
-                f"equity {portfolio.equity:,.2f}"
+                f"equity {portfolio.equity:,.2f}{_refused(portfolio)}"
             )
         case Gap() as gap:
             return "GAP", f"{gap.subscriber} lost {gap.events_lost} events"
@@ -107,6 +107,17 @@ def _set(bars: SynchronizedBars) -> str:
     )
     missing = f", missing {' '.join(bars.sources_missing)}" if bars.sources_missing else ""
     return f"{' | '.join(cells)}{missing}, waited {bars.wait_ms:.1f} ms"
+
+
+def _refused(portfolio: PortfolioUpdate) -> str:
+    """Which targets the limits did not let through, and where a decision was made on old news."""
+    parts = [
+        f"; {each.strategy} gets {each.granted:+.2f} of {each.target:+.2f} {each.symbol} "
+        f"({each.reason})"
+        for each in portfolio.refused
+    ]
+    parts += [f"; {' '.join(portfolio.stale)} stale"] if portfolio.stale else []
+    return "".join(parts)
 
 
 def _features(features: Mapping[str, Mapping[str, float]]) -> str:

@@ -1,0 +1,78 @@
+"""``barsync new``: a tested example to begin with, in files of the user's own."""
+
+import keyword
+import re
+from importlib.resources import files
+from importlib.util import find_spec
+from pathlib import Path
+from string import Template
+
+import click
+
+_NAME = re.compile(r"[a-z][a-z0-9_]*")
+
+
+@click.group()
+def new() -> None:
+    """Write a tested example of a strategy to begin with."""
+
+
+def _name(context: click.Context, parameter: click.Parameter, value: str) -> str:
+    """An argument's callback: refuse what cannot be a module's name."""
+    del context, parameter
+    if not _NAME.fullmatch(value) or keyword.iskeyword(value):
+        raise click.BadParameter(
+            f"{value!r} is no module's name: expected lower-case letters, digits and underscores, "
+            "e.g. mean_reversion"
+        )
+    if find_spec(value) is not None:
+        raise click.BadParameter(f"there is a module {value!r} already, which it would hide")
+    return value
+
+
+name_argument = click.argument("name", callback=_name)
+directory_option = click.option(
+    "--directory",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=".",
+    show_default=True,
+    help="Where to write; made where it is missing.",
+)
+
+
+@new.command()
+@name_argument
+@directory_option
+def strategy(name: str, directory: Path) -> None:
+    """Write the strategy NAME and its test: NAME.py and test_NAME.py."""
+    kind = _class_name(name)
+    _write(name, kind, directory, "strategy")
+    click.echo(f'in a config: strategies = ["{name}:{kind}"], with {directory} on PYTHONPATH')
+
+
+def _class_name(name: str) -> str:
+    return "".join(part.capitalize() for part in name.split("_"))
+
+
+def _write(name: str, kind: str, directory: Path, what: str) -> None:
+    """Both files or none; what is there already stays as it is."""
+    made = {
+        directory / f"{name}.py": f"{what}.py.txt",
+        directory / f"test_{name}.py": f"test_{what}.py.txt",
+    }
+    for path in made:
+        if path.exists():
+            raise click.ClickException(f"{path} is there already; nothing was written")
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        for path, template in made.items():
+            path.write_text(_filled(template, name, kind), encoding="utf-8")
+            click.echo(f"wrote {path}")
+    except OSError as error:
+        raise click.ClickException(f"{error.filename}: {error.strerror}") from error
+    click.echo(f"try it: python -m pytest {directory / f'test_{name}.py'}")
+
+
+def _filled(template: str, name: str, kind: str) -> str:
+    text = (files("barsync_async.app") / "templates" / template).read_text("utf-8")
+    return Template(text).substitute(name=name, kind=kind)

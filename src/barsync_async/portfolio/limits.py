@@ -1,0 +1,226 @@
+"""How much may be held, and of what was wanted, how much that leaves: the one place for it."""
+
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import groupby
+from operator import attrgetter
+from typing import Literal, NamedTuple
+
+import msgspec
+
+from barsync_async.messages import Refusal
+
+
+class Limits(msgspec.Struct, frozen=True, kw_only=True):
+    """The same for every symbol; None: no such limit.
+
+    A limit forbids to go further beyond it, never to come back: where the market carried a
+    position over it, the position may stay or shrink.
+
+    Args:
+        max_units: of a symbol, long or short.
+        max_notional: the value of a position, in the currency of the closes.
+        max_weight: the value of a position as a share of the equity.
+        max_gross_leverage: the value of all positions, shorts counted like longs, as a multiple
+            of the equity.
+        max_net_leverage: the value of longs less that of shorts, either way, as a multiple of it.
+        breach: whether a target beyond a limit is refused, so that nothing changes, or followed as
+            far as the limit allows.
+
+    Raises:
+        ValueError: one of them is no finite number of at least 0.
+    """
+
+    max_units: float | None = None
+    max_notional: float | None = None
+    max_weight: float | None = None
+    max_gross_leverage: float | None = None
+    max_net_leverage: float | None = None
+    breach: Literal["refuse", "clip"] = "refuse"
+
+    def __post_init__(self) -> None:
+        for name in self.__struct_fields__[:-1]:
+            value = getattr(self, name)
+            if value is not None and not 0 <= value < math.inf:
+                raise ValueError(f"{name} = {value!r}: expected a number of at least 0")
+        if self.breach not in ("refuse", "clip"):
+            raise ValueError(f"breach = {self.breach!r}: expected refuse or clip")
+
+
+class Wish(NamedTuple):
+    """A strategy has ``held`` units of a symbol and wants ``target``."""
+
+    strategy: str
+    symbol: str
+    held: float
+    target: float
+
+
+class Holdings(NamedTuple):
+    """What there is before anything is granted, at the prices by which it is judged."""
+
+    positions: Mapping[str, float]
+    marks: Mapping[str, float]
+    equity: float
+
+
+class Grant(NamedTuple):
+    """What a wish comes to; ``reason`` is the limit that stood against the rest of it."""
+
+    wish: Wish
+    units: float
+    reason: str | None = None
+
+    @property
+    def refusal(self) -> Refusal | None:
+        """How it is told where it is less than was wanted."""
+        if self.reason is None:
+            return None
+        strategy, symbol, _, target = self.wish
+        return Refusal(
+            strategy=strategy,
+            symbol=symbol,
+            target=target,
+            granted=self.units,
+            reason=self.reason,
+        )
+
+
+def granted(wishes: Sequence[Wish], holdings: Holdings, limits: Limits) -> list[Grant]:
+    """What each of ``wishes``, ordered by strategy, comes to.
+
+    What all want together is looked at first, then each strategy's wishes together, so that legs
+    which offset each other are no breach. Only of what does not fit as a whole is each wish looked
+    at by itself, in order of its symbol, those first that make a position smaller.
+    """
+    book = _Exposure(holdings, limits)
+    if book.take_all(wishes):
+        return [Grant(wish, wish.target) for wish in wishes]
+    grants: list[Grant] = []
+    for _, group in groupby(wishes, key=attrgetter("strategy")):
+        own = tuple(group)
+        if book.take_all(own):
+            grants += [Grant(wish, wish.target) for wish in own]
+        else:
+            grants += [book.take(wish) for wish in sorted(own, key=book.order)]
+    return grants
+
+
+class _Bound(NamedTuple):
+    """A limit on ``abs(base + slope * units)`` of one symbol."""
+
+    name: str
+    most: float
+    base: float
+    slope: float
+
+    def room(self, units: float) -> tuple[float, float]:
+        """The least and most units within the limit, or within what ``units`` make of it."""
+        most = max(self.most, abs(self.base + self.slope * units))
+        if not self.slope:
+            return -math.inf, math.inf
+        ends = ((-most - self.base) / self.slope, (most - self.base) / self.slope)
+        return min(*ends, units), max(*ends, units)
+
+
+class _Exposure:
+    """Positions as they become while wishes are granted one after the other."""
+
+    def __init__(self, holdings: Holdings, limits: Limits) -> None:
+        self._limits = limits
+        self._marks = holdings.marks
+        self._equity = holdings.equity
+        self._positions = dict(holdings.positions)
+        values = [units * self._marks[key] for key, units in self._positions.items()]
+        self._gross, self._net = math.fsum(map(abs, values)), math.fsum(values)
+
+    def order(self, wish: Wish) -> tuple[bool, str]:
+        """Those first that make the symbol's position smaller."""
+        before = self._positions.get(wish.symbol, 0.0)
+        return abs(before + wish.target - wish.held) >= abs(before), wish.symbol
+
+    def take_all(self, wishes: Sequence[Wish]) -> bool:
+        """Whether all of them together are within the limits; if so, they are granted."""
+        after = _moved(self._positions, wishes)
+        gross, net = self._gross, self._net
+        for symbol in {wish.symbol: None for wish in wishes}:
+            mark, before = self._marks[symbol], self._positions.get(symbol, 0.0)
+            gross += abs(after[symbol] * mark) - abs(before * mark)
+            net += (after[symbol] - before) * mark
+            for bound in self._of_symbol(symbol):
+                least, most = bound.room(before)
+                if not least <= after[symbol] <= most:
+                    return False
+        if not (_within(gross, self._gross, self._most_gross) and self._keeps_net(net)):
+            return False
+        self._positions, self._gross, self._net = after, gross, net
+        return True
+
+    def take(self, wish: Wish) -> Grant:
+        """Grant as much of ``wish`` as the limits allow, or as they say, nothing of it."""
+        before = self._positions.get(wish.symbol, 0.0)
+        wanted = before + wish.target - wish.held
+        units, reason = self._nearest(wish.symbol, wanted)
+        if reason is not None and self._limits.breach == "refuse":
+            units = before
+        self._move(wish.symbol, units)
+        granted_units = wish.target if reason is None else wish.held + (units - before)
+        return Grant(wish, granted_units, reason)
+
+    def _nearest(self, symbol: str, wanted: float) -> tuple[float, str | None]:
+        """What is nearest to ``wanted`` within every limit, and the limit that it comes up to."""
+        before = self._positions.get(symbol, 0.0)
+        nearest, reason = wanted, None
+        for bound in (*self._of_symbol(symbol), *self._of_all(symbol)):
+            least, most = bound.room(before)
+            if not least <= nearest <= most:
+                nearest = min(max(nearest, least), most) if math.isfinite(wanted) else before
+                reason = f"{bound.name} = {getattr(self._limits, bound.name):g}"
+        return nearest, reason
+
+    def _move(self, symbol: str, units: float) -> None:
+        mark, before = self._marks[symbol], self._positions.get(symbol, 0.0)
+        self._gross += abs(units * mark) - abs(before * mark)
+        self._net += (units - before) * mark
+        self._positions[symbol] = units
+
+    def _of_symbol(self, symbol: str) -> Iterator[_Bound]:
+        limits, mark = self._limits, self._marks[symbol]
+        if limits.max_units is not None:
+            yield _Bound("max_units", limits.max_units, 0.0, 1.0)
+        if limits.max_notional is not None:
+            yield _Bound("max_notional", limits.max_notional, 0.0, mark)
+        if limits.max_weight is not None:
+            yield _Bound("max_weight", limits.max_weight * self._equity, 0.0, mark)
+
+    def _of_all(self, symbol: str) -> Iterator[_Bound]:
+        mark, value = self._marks[symbol], self._positions.get(symbol, 0.0) * self._marks[symbol]
+        if self._limits.max_gross_leverage is not None:
+            others = self._gross - abs(value)
+            yield _Bound("max_gross_leverage", self._most_gross - others, 0.0, mark)
+        if self._limits.max_net_leverage is not None:
+            yield _Bound("max_net_leverage", self._most_net, self._net - value, mark)
+
+    @property
+    def _most_gross(self) -> float:
+        share = self._limits.max_gross_leverage
+        return math.inf if share is None else share * self._equity
+
+    @property
+    def _most_net(self) -> float:
+        share = self._limits.max_net_leverage
+        return math.inf if share is None else share * self._equity
+
+    def _keeps_net(self, net: float) -> bool:
+        return _within(abs(net), abs(self._net), self._most_net)
+
+
+def _moved(positions: Mapping[str, float], wishes: Iterable[Wish]) -> dict[str, float]:
+    after = dict(positions)
+    for wish in wishes:
+        after[wish.symbol] = after.get(wish.symbol, 0.0) + wish.target - wish.held
+    return after
+
+
+def _within(value: float, before: float, most: float) -> bool:
+    return value <= max(most, before)

@@ -1,0 +1,53 @@
+"""A strategy's own process, from within: it serves one strategy until its connection ends.
+
+It ends with the daemon, however that ends: a thread of its own waits on the connection while the
+strategy decides. The signals by which a daemon is stopped are left to the daemon.
+"""
+
+import os
+import pickle
+import signal
+from multiprocessing.connection import Connection
+from queue import SimpleQueue
+from threading import Thread
+
+from barsync_async.shell.components.held_strategy import HeldStrategy, told
+from barsync_async.shell.components.strategy_wire import (
+    Greeting,
+    decode_request,
+    encode_greeting,
+    encode_reply,
+)
+from barsync_async.strategy_choice import strategy_maker
+
+
+def serve(descriptor: int) -> None:
+    """Make the strategy that the first message names, and answer every further one."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
+    connection: Connection[bytes, bytes] = Connection(descriptor)
+    requests: SimpleQueue[bytes] = SimpleQueue()
+    Thread(target=_listen, args=(connection, requests), daemon=True).start()
+    held = _greet(connection, requests.get())
+    while held is not None:
+        request = decode_request(requests.get())
+        connection.send_bytes(encode_reply(held.decide(request.features, request.portfolio)))
+
+
+def _greet(connection: "Connection[bytes, bytes]", choice: bytes) -> HeldStrategy | None:
+    try:
+        held = HeldStrategy(strategy_maker(pickle.loads(choice)))  # noqa: S301 - from the daemon
+    except Exception as error:  # noqa: BLE001 - told by the daemon
+        why = str(error) if isinstance(error, ValueError) else told(error)
+        connection.send_bytes(encode_greeting(Greeting("", why)))
+        return None
+    connection.send_bytes(encode_greeting(Greeting(held.name, None)))
+    return held
+
+
+def _listen(connection: "Connection[bytes, bytes]", requests: "SimpleQueue[bytes]") -> None:
+    while True:
+        try:
+            requests.put(connection.recv_bytes())
+        except (EOFError, OSError):
+            os._exit(0)  # the daemon is gone, or lets go: whatever the strategy is at

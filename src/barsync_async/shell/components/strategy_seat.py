@@ -1,0 +1,175 @@
+"""Where a strategy decides: in a thread, or in a process of its own, and within what time.
+
+Both are asked in a thread, so that nobody waits for them but who asked. An overrun thread can only
+be abandoned; it runs on, and nobody hears it. An overrun process is killed.
+"""
+
+import asyncio
+from collections.abc import Callable
+from functools import cached_property, partial
+from typing import Any, ParamSpec, Protocol, TypeVar
+
+from barsync_async.messages import Features, PortfolioUpdate, excerpt
+from barsync_async.ports import Strategy
+from barsync_async.shell.components.held_strategy import (
+    Answer,
+    Failure,
+    HeldStrategy,
+    made_anew,
+)
+from barsync_async.shell.components.strategy_process import StrategyProcess
+from barsync_async.shell.thread import AbandonableThread
+from barsync_async.strategy_choice import StrategyChoice
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class Seat(Protocol):
+    """Where one strategy decides."""
+
+    @property
+    def name(self) -> str:
+        """The strategy's. Raises ValueError where it cannot be made."""
+
+    def ask_now(self, features: Features, portfolio: PortfolioUpdate | None) -> Answer:
+        """Decide inline, with no time limit."""
+
+    async def ask(
+        self, features: Features, portfolio: PortfolioUpdate | None, limit_ms: float
+    ) -> Answer:
+        """Decide within ``limit_ms``. Safe to cancel."""
+
+    def stop(self) -> None:
+        """It is not asked any more: let go of the thread or process."""
+
+
+class ThreadSeat:
+    """Holds the strategy that ``make`` makes; asked inline, or in a thread of its own."""
+
+    def __init__(self, make: Callable[[], Strategy]) -> None:
+        self._make = make
+        self._held = HeldStrategy(make)
+        self.name = self._held.name
+        self._thread: AbandonableThread | None = None
+
+    def ask_now(self, features: Features, portfolio: PortfolioUpdate | None) -> Answer:
+        """Decide inline, with no time limit."""
+        return self._held.decide(features, portfolio)
+
+    async def ask(
+        self, features: Features, portfolio: PortfolioUpdate | None, limit_ms: float
+    ) -> Answer:
+        """Decide in the strategy's thread; one that overruns is abandoned, thread and all."""
+        if self._thread is None:
+            self._thread = AbandonableThread(f"strategy-{self.name}")
+        call = _called(self._thread, self._held.decide, features, portfolio)
+        if await _is_done(call, limit_ms):
+            return call.result()
+        self.stop()
+        held, told = made_anew(lambda: HeldStrategy(self._make), _late(limit_ms))
+        self._held = held or self._held
+        return told
+
+    def stop(self) -> None:
+        """Let go of the thread."""
+        if self._thread is not None:
+            self._thread.shutdown(wait=False)
+            self._thread = None
+
+
+class ProcessSeat:
+    """Holds the strategy that ``choice`` names in a process of its own, begun at once.
+
+    Raises:
+        ValueError: its parameters cannot go to another process.
+    """
+
+    def __init__(self, choice: StrategyChoice) -> None:
+        self._process = StrategyProcess(choice)
+        self._thread: AbandonableThread | None = None
+        self._begun: asyncio.Future[str | None] | None = None
+        self._is_stopped = False
+
+    @cached_property
+    def name(self) -> str:
+        """Waits for the process. Raises ValueError where the strategy cannot be made."""
+        return self._process.greeted()
+
+    def ask_now(self, features: Features, portfolio: PortfolioUpdate | None) -> Answer:
+        """Wait for the answer, however long it takes."""
+        if self._process.is_lost and (error := self._begin()) is not None:
+            return _not_begun(error)
+        return self._process.ask(features, portfolio)
+
+    async def ask(
+        self, features: Features, portfolio: PortfolioUpdate | None, limit_ms: float
+    ) -> Answer:
+        """Decide in the process; one that overruns is killed. What a new one needs to begin is
+        not counted.
+        """
+        if self._thread is None:
+            self._thread = AbandonableThread(f"strategy-{self.name}")
+        begun, self._begun = self._begun, None
+        error = None if begun is None else await begun
+        if error is None:
+            answer = await self._asked(self._thread, features, portfolio, limit_ms)
+        else:
+            answer = _not_begun(error)
+        if self._process.is_lost:
+            self._begun = _called(self._thread, self._begin)
+        return answer
+
+    async def _asked(
+        self,
+        thread: AbandonableThread,
+        features: Features,
+        portfolio: PortfolioUpdate | None,
+        limit_ms: float,
+    ) -> Answer:
+        call = _called(thread, self._process.ask, features, portfolio)
+        if await _is_done(call, limit_ms):
+            return call.result()
+        self._process.kill()
+        return _late(limit_ms)
+
+    def _begin(self) -> str | None:
+        """Why there is no new process, or None."""
+        try:
+            if not self._is_stopped:
+                self._process.start()
+                self._process.greeted()
+        except (ValueError, OSError) as error:
+            return str(error)
+        return None
+
+    def stop(self) -> None:
+        """End the process: what waits for it hears so at once, and then it is closed."""
+        self._is_stopped = True
+        self._process.kill()
+        if self._thread is None:
+            self._process.close()
+        else:
+            self._thread.submit(self._process.close)
+            self._thread.shutdown(wait=False)
+
+
+def _called(
+    thread: AbandonableThread, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs
+) -> asyncio.Future[T]:
+    call = partial(function, *args, **kwargs)
+    return asyncio.get_running_loop().run_in_executor(thread, call)
+
+
+async def _is_done(call: asyncio.Future[Any], limit_ms: float) -> bool:
+    """Whether ``call`` is done within the limit; otherwise nobody hears it any more."""
+    await asyncio.wait([call], timeout=limit_ms / 1_000)
+    return call.done() or not call.cancel()
+
+
+def _late(limit_ms: float) -> Failure:
+    return Failure("late", f"no decision within {limit_ms:g} ms")
+
+
+def _not_begun(error: str) -> Failure:
+    return Failure("died", excerpt(f"cannot be made anew: {error}"), is_anew=False)

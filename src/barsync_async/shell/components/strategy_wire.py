@@ -1,0 +1,97 @@
+"""What goes between the daemon and a strategy's process, as bytes. No code ever goes back."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+from msgspec.structs import replace
+
+from barsync_async.messages import Decision, Features, PortfolioUpdate, frozen_mapping
+from barsync_async.shell.components.held_strategy import Answer, Failure
+
+MOST_REPLY_BYTES = 1 << 24
+"""More than the largest decision there may be; a longer reply is not read."""
+
+
+class Request(msgspec.Struct, frozen=True):
+    """What a strategy is asked about."""
+
+    features: Features
+    portfolio: PortfolioUpdate | None
+
+
+class Greeting(msgspec.Struct, frozen=True):
+    """The first reply: the strategy's ``name``, or why it could not be made."""
+
+    name: str
+    error: str | None
+
+
+class _Reply(msgspec.Struct, frozen=True):
+    decision: Decision | None
+    failure: Failure | None
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return dict(value)
+    raise NotImplementedError(f"{type(value).__name__} has no form between processes")
+
+
+_encoder = msgspec.msgpack.Encoder(enc_hook=_plain)
+_requests = msgspec.msgpack.Decoder(Request)
+_replies = msgspec.msgpack.Decoder(_Reply)
+_greetings = msgspec.msgpack.Decoder(Greeting)
+
+
+def encode_request(features: Features, portfolio: PortfolioUpdate | None) -> bytes:
+    """For the strategy's process."""
+    return _encoder.encode(Request(features, portfolio))
+
+
+def decode_request(raw: bytes) -> Request:
+    """In the strategy's process: read-only there, as it is everywhere."""
+    request = _requests.decode(raw)
+    features, portfolio = request.features, request.portfolio
+    groups = {key: frozen_mapping(dict(values)) for key, values in features.features.items()}
+    return Request(
+        replace(
+            features,
+            features=frozen_mapping(groups),
+            bars=frozen_mapping(dict(features.bars)),
+        ),
+        portfolio and replace(portfolio, positions=frozen_mapping(dict(portfolio.positions))),
+    )
+
+
+def encode_reply(answer: Answer) -> bytes:
+    """For the daemon."""
+    if isinstance(answer, Decision):
+        return _encoder.encode(_Reply(answer, None))
+    return _encoder.encode(_Reply(None, answer))
+
+
+def decode_reply(raw: bytes) -> Answer:
+    """In the daemon.
+
+    Raises:
+        msgspec.DecodeError: it is no reply.
+    """
+    reply = _replies.decode(raw)
+    if reply.decision is not None:
+        return replace(reply.decision, targets=frozen_mapping(dict(reply.decision.targets)))
+    return reply.failure or Failure("died", "an empty reply")
+
+
+def encode_greeting(greeting: Greeting) -> bytes:
+    """For the daemon."""
+    return _encoder.encode(greeting)
+
+
+def decode_greeting(raw: bytes) -> Greeting:
+    """In the daemon.
+
+    Raises:
+        msgspec.DecodeError: it is none.
+    """
+    return _greetings.decode(raw)

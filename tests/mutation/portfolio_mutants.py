@@ -1,0 +1,125 @@
+"""Small mistakes in what a portfolio holds, pays and may hold, and in whom it waits for."""
+
+from tests.mutation.mutant import mutants_of
+
+PORTFOLIO_MUTANTS = (
+    *mutants_of(
+        "portfolio/barrier",
+        ("a stranger's answer counts", "if strategy not in self.missing:", "if False:"),
+        (
+            "decisions stand in the order of the answers",
+            "for name in self._strategies)",
+            "for name in self._answers)",
+        ),
+    ),
+    *mutants_of(
+        "portfolio/book",
+        ("a refused wish is filled", "{g.wish.symbol: g.units}", "{g.wish.symbol: g.wish.target}"),
+        ("costs are not paid", "[last.cash, -paid, *", "[last.cash, *"),
+        ("costs are not summed", "costs=last.costs + paid", "costs=paid"),
+        ("sold units are no turnover", "*(abs(fill.value) for", "*(fill.value for"),
+        ("nothing is checked", "        self._check(update, marks)\n", ""),
+        ("the peak falls", "peak = max(last.peak, equity)", "peak = equity"),
+        (
+            "limits are judged by the last equity",
+            "equity = last.cash + _value(last.positions, marks)",
+            "equity = last.equity",
+        ),
+        (
+            "what waits for a fresh bar is forgotten",
+            "self._waiting = _without(wanted, prices)",
+            "self._waiting = {}",
+        ),
+        ("what was filled is wished again", "key not in symbols}", "key}"),
+        ("everything is stale", "s.depends_on_version < last", "s.depends_on_version <= last"),
+        ("a source as a key is a symbol", "{symbol_of(key): units", "{key: units"),
+        (
+            "a strategy keeps the whole position",
+            "units = position - positions",
+            "units = position + positions",
+        ),
+    ),
+    *mutants_of(
+        "portfolio/costs",
+        ("slippage is in per cent", "_BPS = 10_000.0", "_BPS = 100.0"),
+        (
+            "the commission is on the close",
+            "abs(paid) * self.commission_bps",
+            "value * self.commission_bps",
+        ),
+        ("a seller gets more by slippage", "math.copysign(slippage, units)", "slippage"),
+        (
+            "selling costs nothing by unit",
+            "abs(units) * self.commission",
+            "max(units, 0) * self.commission",
+        ),
+    ),
+    *mutants_of(
+        "portfolio/limits",
+        ("what fits together is looked at one by one", "if book.take_all(wishes):", "if False:"),
+        ("what a strategy wants is looked at one by one", "if book.take_all(own):", "if False:"),
+        ("what makes room waits", "sorted(own, key=book.order)", "own"),
+        (
+            "what is over a limit has to go",
+            "most = max(self.most, abs(self.base + self.slope * units))",
+            "most = self.most",
+        ),
+        (
+            "the others' exposure counts for nothing",
+            "self._most_gross - others,",
+            "self._most_gross,",
+        ),
+        (
+            "the net exposure of the others counts for nothing",
+            "self._net - value, mark",
+            "0.0, mark",
+        ),
+        (
+            "shorts have no net limit",
+            "_within(abs(net), abs(self._net)",
+            "_within(net, abs(self._net)",
+        ),
+        ("a refused target is clipped", 'self._limits.breach == "refuse"', "False"),
+        ("what is granted is not held", "        self._positions[symbol] = units\n", ""),
+        (
+            "what is granted exposes nothing",
+            "        self._gross += abs(units * mark)",
+            "        self._gross += 0 * abs(units * mark)",
+        ),
+    ),
+    *mutants_of(
+        "portfolio/prices",
+        ("a stale bar fills", "if bar.age_ms == 0 and bar.timestamp == timestamp", ""),
+        ("the longer bar counts", "-TIMEFRAMES[bar.timeframe]", "TIMEFRAMES[bar.timeframe]"),
+        ("an older bar is a mark", "if held is None or _rank(bar) >= _rank(held):", "if True:"),
+    ),
+    *mutants_of(
+        "portfolio/roster",
+        ("who rests is waited for", "return rest == 0", "return True"),
+        ("a rest does not pass", "self._rests[strategy] = rest - 1", "pass"),
+    ),
+    *mutants_of(
+        "strategies/supervision",
+        (
+            "a decision ends no row",
+            "        self._faults = 0\n\n    def failed",
+            "        pass\n\n    def failed",
+        ),
+        ("a rest is a set too long", "2.0 ** (self._faults - 1) - 1", "2.0 ** (self._faults - 1)"),
+        (
+            "a rest has no bound",
+            "min(2.0 ** (self._faults - 1) - 1, _MOST_REST_SETS)",
+            "2.0 ** (self._faults - 1) - 1",
+        ),
+        (
+            "it is left off a fault too late",
+            "if self._faults == self._max_faults:",
+            "if self._faults > self._max_faults > 0:",
+        ),
+        (
+            "who rests is asked",
+            "            self._rest_sets -= 1\n            return False",
+            "            self._rest_sets -= 1\n            return True",
+        ),
+    ),
+)

@@ -1,0 +1,98 @@
+"""Strategies for processes of their own: light to import, each with its way of going wrong."""
+
+import os
+import signal
+import sys
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from barsync_async.messages import Decision, Features, PortfolioUpdate
+
+
+class Counting:
+    """Wants as many units of SPY as it was asked times; ``wrong`` says where it fails, and how."""
+
+    def __init__(self, label: str = "counting", wrong: Mapping[str, str] | None = None) -> None:
+        self.name = label
+        self._wrong = {int(key): value for key, value in (wrong or {}).items()}
+        self._asked = 0
+
+    def decide(self, features: Features, portfolio: PortfolioUpdate | None) -> Any:
+        self._asked += 1
+        if how := self._wrong.get(self._asked):
+            return getattr(self, f"_{how}")()
+        seen = 0 if portfolio is None else portfolio.version
+        return Decision({"SPY": float(self._asked)}, f"at {features.timestamp} on {seen}")
+
+    def _raise(self) -> None:
+        raise ValueError("as told")
+
+    def _exit(self) -> None:
+        os._exit(3)
+
+    def _leave(self) -> None:
+        sys.exit("as told")
+
+    def _crash(self) -> None:
+        os.kill(os.getpid(), signal.SIGSEGV)
+
+    def _spin(self) -> None:
+        while True:
+            pass
+
+    def _flood(self) -> Decision:
+        return Decision({f"S{number}": 1.0 for number in range(20_000)}, "")
+
+    def _print(self) -> Decision:
+        sys.stdout.write("x" * 100 + "\n")
+        sys.stdout.write("y\n" * 100_000)
+        sys.stdout.flush()
+        return Decision({}, "printed")
+
+    def _lie(self) -> None:
+        """Write to the daemon behind our back."""
+        for descriptor in _others():
+            os.write(descriptor, b"\x00\x00\x00\x03lie")
+
+
+def _others() -> Iterator[int]:
+    for name in os.listdir("/proc/self/fd"):  # noqa: PTH208 - a folder of numbers
+        path = f"/proc/self/fd/{name}"
+        if os.path.exists(path) and os.readlink(path).startswith("socket:"):  # noqa: PTH110, PTH115
+            yield int(name)
+
+
+class Altering:
+    """Tries to alter what it is shown."""
+
+    name = "altering"
+
+    def decide(self, features: Features, portfolio: PortfolioUpdate | None) -> Decision:
+        tried = 0
+        for mapping in (features.bars, features.features, *features.features.values()):
+            try:
+                mapping["SPY_1m"] = 1  # type: ignore[index]  # that is the point
+            except TypeError:
+                tried += 1
+        return Decision({}, f"{tried} times refused")
+
+
+class Unmakeable:
+    """Cannot be made."""
+
+    def __init__(self, how: str) -> None:
+        if how == "refuse":
+            raise ValueError("not today")
+        os._exit(5)
+
+
+class MadeOnce:
+    """Can be made while the file is there, and takes it away."""
+
+    name = "made_once"
+
+    def __init__(self, path: str) -> None:
+        os.unlink(path)  # noqa: PTH108 - light to import
+
+    def decide(self, features: Features, portfolio: PortfolioUpdate | None) -> Decision:
+        os._exit(4)
