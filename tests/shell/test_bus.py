@@ -7,7 +7,7 @@ import pytest
 
 from barsync_async.errors import Overflow
 from barsync_async.messages import Event, EventType, Gap
-from barsync_async.shell.bus import EventBus
+from barsync_async.shell.bus import MOST_WAITING, EventBus
 from barsync_async.shell.subscription import OverflowPolicy, Subscription
 from barsync_async.units import WallMs
 
@@ -197,3 +197,22 @@ async def test_one_slow_subscriber_that_may_lose_events_delays_no_other() -> Non
     for number in range(100):
         bus.publish(event(number))
     assert len(await quick.take()) == 100
+
+
+async def test_a_publisher_is_told_when_too_much_waits_and_when_half_of_it_has_gone() -> None:
+    bus = EventBus()
+    told: list[bool] = []
+    bus.on_crowded(told.append)
+    slow = bus.subscribe_queue(EventType.SYNCHRONIZED_BARS, name="slow", capacity=1)
+    for number in range(MOST_WAITING + 1):
+        bus.publish(event(number))
+    assert told == []
+    bus.publish(event(0))
+    bus.publish(event(0))
+    assert told == [True]
+    assert bus.full() == ["slow"]
+    for _ in range(MOST_WAITING // 2 + 1):
+        assert told == [True]
+        await anext(slow)
+    await anext(slow)
+    assert told == [True, False]

@@ -162,3 +162,42 @@ async def test_the_most_that_ever_waited_is_remembered() -> None:
         publish(bus, number)
     await slow.take()
     assert (slow.statistics().depth, slow.statistics().deepest) == (0, 5)
+
+
+async def test_one_that_is_given_up_loses_what_waits_and_holds_nobody_up() -> None:
+    bus = EventBus()
+    slow = bus.subscribe_queue(SET, name="slow", capacity=2, holds_turn=True)
+    for number in range(3):
+        publish(bus, number)
+    await anext(slow)
+    assert slow.abandon() == 0  # the one that it works on is not in the queue
+    assert slow.statistics().depth == 0
+    await bus.drained()
+    full = subscribed(bus, OverflowPolicy.BLOCK, 2)
+    for number in range(3):
+        publish(bus, number)
+    assert full.abandon() == 2
+    assert full.statistics().dropped == 2
+    await bus.drained()
+
+
+async def test_as_many_are_taken_at_once_as_the_queue_holds_however_many_wait_behind_it() -> None:
+    bus = EventBus()
+    slow = subscribed(bus, OverflowPolicy.BLOCK, 3)
+    for number in range(100):
+        publish(bus, number)
+    assert [each.seq for each in await slow.take()] == [1, 2, 3, 4]
+
+
+def test_of_subscribers_that_come_and_go_the_last_ones_are_remembered() -> None:
+    bus = EventBus()
+    for number in range(100):
+        bus.subscribe_queue(EventType.SIGNAL, name=str(number)).close()
+    bus.subscribe_queue(EventType.SIGNAL, name="stays")
+    names = [each.name for each in bus.statistics()]
+    assert names == ["stays", *map(str, range(36, 100))]
+
+
+def test_a_queue_holds_at_least_one_event() -> None:
+    with pytest.raises(ValueError, match="capacity of 'r' is 0: expected at least 1"):
+        EventBus().subscribe_queue(EventType.SIGNAL, name="r", capacity=0)

@@ -403,6 +403,41 @@ async def test_a_full_queue_stops_reading_the_socket_and_nothing_is_lost() -> No
 
 
 @real
+async def test_a_closed_gate_stops_reading_and_what_waits_in_the_socket_has_not_arrived() -> None:
+    clock = HandClock()
+    async with connected(clock) as bench:
+        bench.intake.gate.close("somebody", {"another feed"})
+        bench.wire.write(text("a"))
+        await bench.read(1)
+        bench.intake.gate.close("somebody", {"sim"})
+        bench.wire.write(text("b"))
+        await bench.receive()
+        await rounds(100)
+        assert bench.intake.frames_read == 1
+        clock.mono = 9
+        bench.intake.gate.open("somebody")
+        assert await bench.receive() == [Frame(b"b", Instant(MonoNs(9), WallMs(0)))]
+
+
+@real
+async def test_a_connection_that_opens_while_the_gate_is_closed_waits_to_be_read() -> None:
+    intake = Intake()
+    intake.gate.close("somebody", {"sim"})
+    connector = WebsocketConnector(SystemClock(), intake)
+    async with venue(upgrade) as (url, wires):
+        connection = await connector.connect("sim", url)
+        wire = await wires.get()
+        wire.write(text("a"))
+        await rounds(100)
+        assert intake.frames_read == 0
+        intake.gate.open("somebody")
+        (frame,) = await connection.receive()
+        assert frame.data == b"a"
+        wire.cut()
+        await connection.close()
+
+
+@real
 async def test_pings_are_answered_while_frames_wait() -> None:
     async with connected() as bench:
         bench.wire.write(text("a"), text("b"), PING)

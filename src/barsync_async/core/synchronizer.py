@@ -64,6 +64,13 @@ class Synchronizer:
         return MappingProxyType(self._life.slots.deadlines)
 
     @property
+    def next_opening(self) -> WallMs | None:
+        """Which of :attr:`deadlines` is the opening of a slot by the clock; None: none is. One who
+        keeps bars waiting may let it wait as well.
+        """
+        return self._life.timing.next_close
+
+    @property
     def open_bars(self) -> Mapping[WallMs, Mapping[SourceId, Bar]]:
         """The bars that wait in each open slot."""
         return {

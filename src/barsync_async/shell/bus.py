@@ -25,7 +25,10 @@ CONSEQUENCES = frozenset(
 )
 """Published at once; all other types are roots and take their turn."""
 
-_ROOTS_WAITING = 256
+MOST_WAITING = 256
+"""So many root events may wait before those who publish should hold back."""
+
+_REMEMBERED = 64  # subscriptions that were closed, in the statistics
 
 log = structlog.get_logger("barsync.bus")
 
@@ -49,6 +52,9 @@ class EventBus:
         self._delivering = False
         self._waits_for: tuple[Subscription, MonoNs] | None = None
         self._told: set[str] = set()
+        self._parted: deque[Subscription] = deque(maxlen=_REMEMBERED)
+        self._crowded = False
+        self._on_crowded: list[Callable[[bool], None]] = []
         self._eased = asyncio.Event()
 
     def subscribe(self, event_type: EventType, handler: Handler) -> Callable[[], None]:
@@ -72,6 +78,9 @@ class EventBus:
 
         ``holds_turn``: what the subscriber publishes about an event belongs to the same set, so
         the next root event waits until the subscriber is done with it.
+
+        Raises:
+            ValueError: ``capacity`` is less than 1.
         """
         subscription = Subscription(self, name, capacity, overflow, holds=holds_turn, now=self._now)
         for event_type in dict.fromkeys(event_types):  # one named twice is still one event
@@ -83,14 +92,26 @@ class EventBus:
         """Number the event and hand it on; never waits. A root event may wait its turn."""
         (self._ready if event.event_type in CONSEQUENCES else self._roots).append(event)
         self.pump()
+        if not self._crowded and len(self._roots) > MOST_WAITING:
+            self._tell_crowded(crowded=True)
 
     def statistics(self) -> tuple[SubscriptionStatistics, ...]:
-        """Every queue's depth and losses."""
-        return tuple(subscription.statistics() for subscription in self._subscriptions)
+        """Every queue's depth, age and losses; also of the last 64 that were closed."""
+        return tuple(each.statistics() for each in (*self._subscriptions, *self._parted))
 
-    async def room(self) -> None:
-        """Until the backlog of root events is small; for a publisher with much to say."""
-        await self._until(lambda: len(self._roots) <= _ROOTS_WAITING)
+    def full(self) -> list[str]:
+        """Which subscribers hold the sets back for want of room."""
+        return [each.name for each in self._subscriptions if each.blocking]
+
+    def on_crowded(self, callback: Callable[[bool], None]) -> None:
+        """Call ``callback(True)`` when more than :data:`MOST_WAITING` root events wait, and
+        ``callback(False)`` when half of them have gone: who makes them should hold back meanwhile.
+        """
+        self._on_crowded.append(callback)
+
+    async def room(self, most: int = MOST_WAITING) -> None:
+        """Until at most so many root events wait; for a publisher with much to say."""
+        await self._until(lambda: len(self._roots) <= most)
 
     async def drained(self) -> None:
         """Until everything published so far had all its consequences."""
@@ -104,7 +125,20 @@ class EventBus:
     def _now(self) -> MonoNs:
         return self._clock.now().mono
 
+    def _tell_crowded(self, *, crowded: bool) -> None:
+        self._crowded = crowded
+        for callback in self._on_crowded:
+            callback(crowded)
+
     # For subscriptions
+
+    def part(self, subscription: Subscription) -> None:
+        """It takes nothing more: forget it, but for the statistics."""
+        for queues in self._queues.values():
+            if subscription in queues:
+                queues.remove(subscription)
+        self._subscriptions.remove(subscription)
+        self._parted.append(subscription)
 
     def hold(self) -> None:
         """A worker took on a consequence of the present set."""
@@ -126,6 +160,8 @@ class EventBus:
         finally:
             self._delivering = False
             self._eased.set()
+        if self._crowded and len(self._roots) <= MOST_WAITING // 2:
+            self._tell_crowded(crowded=False)
 
     def _next(self) -> Event | None:
         if self._ready:
@@ -161,7 +197,7 @@ class EventBus:
         if event.event_type is not EventType.BAR:
             self._seq += 1
             event = Event(event.event_type, event.payload, self.container, self._seq)
-        queues = self._queues.get(event.event_type, ())
+        queues = tuple(self._queues.get(event.event_type, ()))  # one that is cut off leaves
         at = self._now() if queues else MonoNs(0)
         for subscription in queues:
             subscription.offer(event, at)

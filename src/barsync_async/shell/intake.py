@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import Generic, TypeVar
 
 from barsync_async.ports import Clock
+from barsync_async.shell.gate import Gate
 from barsync_async.units import NS_PER_MS, Instant, MonoNs
 
 T = TypeVar("T")
@@ -29,6 +30,8 @@ class Intake:
     """
 
     def __init__(self) -> None:
+        self.gate = Gate()
+        """Which feeds may read on."""
         self.frames_read = 0
         self._under_way: dict[MonoNs, int] = {}
         self._emptied: asyncio.Event | None = None

@@ -25,6 +25,9 @@ class Turns(Protocol):
     def pump(self) -> None:
         """Deliver what may go."""
 
+    def part(self, subscription: "Subscription") -> None:
+        """It takes nothing more."""
+
 
 class OverflowPolicy(StrEnum):
     """What happens when a subscriber's queue is full.
@@ -76,6 +79,8 @@ class Subscription:
         holds: bool,
         now: Callable[[], MonoNs],
     ) -> None:
+        if capacity < 1:
+            raise ValueError(f"capacity of {name!r} is {capacity}: expected at least 1")
         self._bus = bus
         self._now = now
         self.name = name
@@ -116,15 +121,8 @@ class Subscription:
         full = len(self._events) >= self.capacity
         return full and self.policy is OverflowPolicy.BLOCK and not self._closed
 
-    @property
-    def idle(self) -> bool:
-        """Whether nothing waits here."""
-        return not self._events
-
     def offer(self, event: Event, at: MonoNs) -> None:
         """Take ``event`` in as the policy says, ``at`` this moment; never waits. For the bus."""
-        if self._closed:
-            return
         if len(self._events) >= self.capacity and self.policy is not OverflowPolicy.BLOCK:
             if self.policy is OverflowPolicy.DISCONNECT:
                 self._cut = True
@@ -152,9 +150,26 @@ class Subscription:
 
     def close(self) -> None:
         """No further events; those in the queue can still be taken."""
-        self._closed = True
+        self._part()
         self._changed.set()
         self._bus.pump()
+
+    def abandon(self) -> int:
+        """No further events, and those in the queue are lost as well; gives how many."""
+        self._part()
+        lost = len(self._events)
+        while self._events:
+            self._lose(self._events.popleft()[0])
+        self._lost = 0  # there is no next event to tell it before
+        self.done()
+        self._changed.set()
+        self._bus.pump()
+        return lost
+
+    def _part(self) -> None:
+        if not self._closed:
+            self._closed = True
+            self._bus.part(self)
 
     def __aiter__(self) -> "Subscription":
         return self
@@ -188,10 +203,8 @@ class Subscription:
             first = await anext(self)
         except StopAsyncIteration:
             return []
-        events = [first]
-        while self._events:
-            events.append(self._next())
-        return events
+        # What is published meanwhile, because there is room again, is for the next call.
+        return [first, *(self._next() for _ in range(len(self._events)))]
 
     def _end_if_closed(self) -> None:
         if self._cut:

@@ -8,6 +8,7 @@ time, and which sets a source was connected for.
 import asyncio
 from collections import deque
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from websockets.asyncio.client import ClientConnection, connect
@@ -42,8 +43,10 @@ class StampedConnection(ClientConnection):
     ``process_event`` the library's for each frame in them.
     """
 
-    def __init__(self, *args: Any, clock: Clock, intake: Intake, **options: Any) -> None:
+    def __init__(self, *args: Any, feed: str, clock: Clock, intake: Intake, **options: Any) -> None:
         super().__init__(*args, **options)
+        self._feed = feed
+        self._is_full = False
         self.stamps: deque[Instant] = deque()
         self.ended: asyncio.Future[Instant] = self.loop.create_future()
         self._is_held = False
@@ -62,11 +65,31 @@ class StampedConnection(ClientConnection):
         Nothing does of a connection that never comes to that, for nobody would see it arrive.
         """
         self._is_held = True
+        self._intake.gate.watch(self, self._read_or_not)
+        self._read_or_not()
         self._look = self.loop.call_later(_LOOK_S, self._look_for_life)
         for stamp in self.stamps:
             self._intake.read(stamp)
         if self.ended.done():
             self._intake.enter(self.ended.result())
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """The library stops reading while its queue is full; so does a closed gate."""
+        super().connection_made(transport)
+        self.recv_messages.pause = partial(self._set_full, full=True)
+        self.recv_messages.resume = partial(self._set_full, full=False)
+
+    def _set_full(self, *, full: bool) -> None:
+        self._is_full = full
+        self._read_or_not()
+
+    def _read_or_not(self) -> None:
+        if self.transport.is_closing():
+            return
+        if self._is_full or (self._is_held and not self._intake.gate.is_open(self._feed)):
+            self.transport.pause_reading()
+        else:
+            self.transport.resume_reading()
 
     def data_received(self, data: bytes) -> None:
         """Bytes came off the socket: this is the moment of arrival for all they hold."""
@@ -95,6 +118,7 @@ class StampedConnection(ClientConnection):
         for timer in (self._cut, self._look):
             if timer is not None:
                 timer.cancel()
+        self._intake.gate.unwatch(self)
         ended_at = self._clock.now()
         self.ended.set_result(ended_at)
         if self._is_held:
@@ -208,7 +232,9 @@ class WebsocketConnector:
         """
 
         def make(*args: Any, **options: Any) -> StampedConnection:
-            return StampedConnection(*args, clock=self._clock, intake=self._intake, **options)
+            return StampedConnection(
+                *args, feed=feed, clock=self._clock, intake=self._intake, **options
+            )
 
         route = self._routes.get(feed, DIRECT)
         try:

@@ -6,12 +6,15 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
-from barsync_async.messages import Event, EventType
+from barsync_async.messages import ClockStep, Event, EventType
 from barsync_async.ports import Arrival
+from barsync_async.shell.bus import MOST_WAITING
 from barsync_async.shell.clock import VirtualClock
 from barsync_async.shell.components.synchronizer import BarSynchronizer
 from barsync_async.shell.container import Container
+from barsync_async.shell.subscription import Subscription
 from barsync_async.testing import create_bar, create_bar_event
 from barsync_async.units import WallMs
 from barsync_async.venues.outcomes import Rejection
@@ -82,7 +85,7 @@ async def test_a_set_goes_out_at_proof_and_leaves_no_timer() -> None:
 
 
 async def test_an_incomplete_set_is_sealed_exactly_at_its_deadline() -> None:
-    async with running(timeout_ms=100, require_all=False) as bench:
+    async with running(timeout_ms=100, require_all=False, **AHEAD) as bench:
         start = asyncio.get_running_loop().time()
         bench.arrive("SPY_1m", NOON)
         await asyncio.sleep(1)
@@ -168,3 +171,84 @@ async def test_a_deadline_that_a_clock_step_moves_to_a_moment_gone_by_falls_at_o
         await asyncio.sleep(0.005)
         assert bench.types == ["CLOCK_STEP", "SYNC_SKIPPED"]
         assert bench.moments[-1] - stepped < 0.005
+
+
+async def stalled(bench: Bench, sets: int) -> Subscription:
+    """A subscriber that takes nothing, and so many sets that wait for it."""
+    slow = bench.container.event_bus.subscribe_queue(*OUT, name="slow", capacity=1)
+    for number in range(sets + 1):
+        for source in ("SPY_1m", "QQQ_1m"):
+            bench.arrive(source, NOON + number * MINUTE)
+    await asyncio.sleep(0.01)
+    return slow
+
+
+AHEAD = {"max_future_ms": 10**12}
+CARRIED: dict[str, Any] = {"feeds": {"SPY_1m": ("sim",), "QQQ_1m": ("sim", "twin")}}
+
+
+async def test_a_stalled_subscriber_delays_no_deadline_and_sets_say_how_long_they_waited() -> None:
+    async with running(timeout_ms=100, require_all=False, **AHEAD) as bench:
+        slow = await stalled(bench, MOST_WAITING + 5)
+        began = asyncio.get_running_loop().time()
+        bench.arrive("SPY_1m", NOON + 1_000 * MINUTE)
+        await asyncio.sleep(10)
+        assert bench.synchronizer.statistics().sets_by["partial"] == 1
+        while (last := (await anext(slow)).payload).status != "partial":
+            pass
+        assert (last.wait_ms, last.loop_lag_ms) == (100.0, 0.0)
+        assert bench.moments[-1] == pytest.approx(began + 10)
+        slow.close()
+
+
+async def test_while_too_many_sets_wait_its_feeds_are_not_read_and_the_log_says_for_whom() -> None:
+    with capture_logs() as logs:
+        async with running(**CARRIED, **AHEAD) as bench:
+            gate = bench.synchronizer.intake.gate
+            slow = await stalled(bench, MOST_WAITING)
+            assert gate.is_open("sim")
+            for source in ("SPY_1m", "QQQ_1m"):
+                bench.arrive(source, NOON + 1_000 * MINUTE)
+            await asyncio.sleep(0.01)
+            assert [gate.is_open(feed) for feed in ("sim", "twin", "another")] == [
+                False,
+                False,
+                True,
+            ]
+            for _ in range(MOST_WAITING // 2):
+                assert not gate.is_open("sim")
+                await anext(slow)
+            await anext(slow)
+            assert gate.is_open("sim")
+            slow.close()
+    assert [(line["event"], line.get("full")) for line in logs if "reading" in line["event"]] == [
+        ("reading no more: sets wait to be published", ["slow"]),
+        ("reading again", None),
+    ]
+
+
+async def test_while_too_many_sets_wait_the_clock_opens_no_slot_whose_bars_are_not_read() -> None:
+    async with running(deadline_from="close", timeout_ms=100) as bench:
+        bench.synchronizer.start()
+        bus = bench.container.event_bus
+        slow = bus.subscribe_queue(EventType.CLOCK_STEP, name="slow", capacity=1)
+        step = ClockStep(timestamp=WallMs(NOON), step_ms=0, cause="step")
+        for _ in range(MOST_WAITING + 2):
+            bus.publish(Event(EventType.CLOCK_STEP, step))
+        await asyncio.sleep(3 * 60)
+        assert bench.synchronizer.statistics().skips_by == {}
+        slow.close()
+        await asyncio.sleep(1)
+        assert bench.synchronizer.statistics().skips_by == {"empty": 3}
+
+
+async def test_a_source_that_goes_on_though_nobody_should_read_has_to_wait_at_last() -> None:
+    async with running(**AHEAD) as bench:
+        slow = await stalled(bench, 4 * MOST_WAITING + 1)
+        bench.arrive("SPY_1m", NOON + 9_000 * MINUTE)
+        await asyncio.sleep(60)
+        assert len(bench.synchronizer.inbox) == 1
+        await anext(slow)
+        await asyncio.sleep(0.2)
+        assert len(bench.synchronizer.inbox) == 0
+        slow.close()

@@ -2,8 +2,11 @@
 
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import chain
 from operator import itemgetter
 from typing import Any
+
+import structlog
 
 from barsync_async.core.spec import SynchronizerSpec
 from barsync_async.core.statistics import SourceStatistics, Statistics
@@ -20,6 +23,7 @@ from barsync_async.messages import (
     SyncSkipped,
 )
 from barsync_async.ports import Arrival, CaughtUp, ConnectionChange, SourcesRefused, TimerHandle
+from barsync_async.shell.bus import MOST_WAITING
 from barsync_async.shell.clock_watch import ClockWatch
 from barsync_async.shell.container import Container
 from barsync_async.shell.intake import PATIENCE_NS, Inbox, Intake
@@ -36,8 +40,11 @@ _EVENT_TYPES = {
 }
 
 
+_MOST_UNPUBLISHED = 4 * MOST_WAITING  # from a source that goes on though nobody should read
 _HEARTBEAT_NS = 1_000_000_000
 _WIRE_ORDER = itemgetter(0, 1, 2)  # moment, feed, place on its wire
+
+log = structlog.get_logger("barsync")
 
 
 class BarSynchronizer:
@@ -76,6 +83,7 @@ class BarSynchronizer:
         self.inbox: Inbox[Arrival] = Inbox(inbox)
         self.intake = Intake()
         self._heartbeat: TimerHandle | None = None
+        self._holds_back = False
         self._finished = asyncio.Event()
 
     @property
@@ -96,6 +104,7 @@ class BarSynchronizer:
         self._clock = container.clock
         self._bus = container.event_bus
         self._bus.subscribe(EventType.BAR, self._on_bar_event)
+        self._bus.on_crowded(self._hold_back)
 
     def start(self) -> None:
         """The stream begins."""
@@ -104,6 +113,20 @@ class BarSynchronizer:
     def _on_bar_event(self, event: Event) -> None:
         """A bar that the program itself published: decided at once, with or without a loop."""
         self._publish(self._core.on_bar(event.payload, self._clock.now()))
+        self.inbox.wake()
+
+    def _hold_back(self, crowded: bool) -> None:
+        """Sets wait to be published: what was read is taken in and sealed in time, but no more is
+        read, and the clock opens no slot whose bars would have to wait in their sockets.
+        """
+        self._holds_back = crowded
+        if crowded:
+            feeds = frozenset(chain.from_iterable(self.spec.feeds.values()))
+            log.warning("reading no more: sets wait to be published", full=self._bus.full())
+            self.intake.gate.close(self, feeds)
+        else:
+            log.info("reading again")
+            self.intake.gate.open(self)
         self.inbox.wake()
 
     # Under a loop
@@ -131,7 +154,7 @@ class BarSynchronizer:
         """Take in all that has been read, then seal what was due before that."""
         self._look_at(watch)
         asked = self._clock.now().mono
-        due = [timestamp for timestamp, when in self._core.deadlines.items() if when <= asked]
+        due = [timestamp for timestamp, when in self._deadlines().items() if when <= asked]
         if due:
             await self._take_in_all(asked + PATIENCE_NS)
         else:
@@ -141,7 +164,14 @@ class BarSynchronizer:
         for timestamp in sorted(due):
             self._publish(self._core.on_deadline(timestamp, now))
         self._set_timers()
-        await self._bus.room()
+        await self._bus.room(_MOST_UNPUBLISHED)
+
+    def _deadlines(self) -> Mapping[WallMs, MonoNs]:
+        deadlines = self._core.deadlines
+        if not self._holds_back:
+            return deadlines
+        opening = self._core.next_opening
+        return {each: when for each, when in deadlines.items() if each != opening}
 
     async def _take_in_all(self, until: int) -> None:
         """Take in what has been read, or is read in the loop's next iterations up to ``until``."""
@@ -193,7 +223,7 @@ class BarSynchronizer:
         """One timer per open timestamp, none besides. One that is due is set again, for it may have
         fired for what went before: a slot's opening, of which the deadline is now the same moment.
         """
-        deadlines, now = self._core.deadlines, self._clock.now().mono
+        deadlines, now = self._deadlines(), self._clock.now().mono
         for timestamp in [*self._timers]:
             when, timer = self._timers[timestamp]
             if deadlines.get(timestamp) != when or when <= now:
