@@ -11,6 +11,7 @@
     ├── HistoryError           a file of past bars cannot be read
     ├── RecordingError         a recording cannot be read
     ├── OutputError            an output could not be written
+    │   └── OutputStuck        its target took nothing while everything stopped
     ├── ConservationBroken     the portfolio's books do not balance
     └── Overflow               a subscriber with overflow policy ``disconnect`` fell behind
 
@@ -110,6 +111,18 @@ class OutputError(BarsyncError):
 
     def __str__(self) -> str:
         return f"output {self.target}: {self.detail}"
+
+
+class OutputStuck(OutputError):
+    """At a stop, an output's target took nothing for so long that it was given up; its thread may
+    never return.
+    """
+
+    def __init__(self, target: str, patience_s: float, lost: int) -> None:
+        super().__init__(
+            target, f"took nothing for {patience_s:g} s and was given up: {lost} events may be lost"
+        )
+        self.lost = lost
 
 
 class ConservationBroken(BarsyncError):

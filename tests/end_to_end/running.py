@@ -106,23 +106,26 @@ async def barsync(
     env: Mapping[str, str] | None = None,
     program: str | Path = BARSYNC,
     pass_fds: tuple[int, ...] = (),
+    stdout: int = asyncio.subprocess.PIPE,
 ) -> AsyncIterator[Running]:
-    """``barsync ARGUMENTS`` in ``cwd``; killed at the end if it still runs."""
+    """``barsync ARGUMENTS`` in ``cwd``; killed at the end if it still runs. ``stdout`` may be a
+    file descriptor; then nobody follows what it writes there.
+    """
     process = await asyncio.create_subprocess_exec(
         program,
         *map(str, arguments),
         cwd=cwd,
         env={**os.environ, **(env or {})},
-        stdout=asyncio.subprocess.PIPE,
+        stdout=stdout,
         stderr=asyncio.subprocess.PIPE,
         limit=2**24,
         pass_fds=pass_fds,
     )
-    assert process.stdout is not None
     assert process.stderr is not None
     running = Running(process)
     async with asyncio.timeout(LIMIT_S), asyncio.TaskGroup() as tasks:
-        tasks.create_task(running.out.follow(process.stdout))
+        if process.stdout is not None:
+            tasks.create_task(running.out.follow(process.stdout))
         tasks.create_task(running.err.follow(process.stderr))
         try:
             yield running

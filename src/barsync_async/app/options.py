@@ -9,9 +9,9 @@ from pathlib import Path
 import click
 
 from barsync_async.app.logging import set_up_logging
-from barsync_async.app.runner import LOOPS, forget_output
+from barsync_async.app.runner import LOOPS, forget_output, leave_at_once
 from barsync_async.config import Config
-from barsync_async.errors import BarsyncError, ConfigError, RecordingError
+from barsync_async.errors import BarsyncError, ConfigError, OutputStuck, RecordingError
 from barsync_async.shell.clock import SystemClock
 
 EXIT_FAILED = 1
@@ -61,6 +61,9 @@ def errors_told() -> Iterator[None]:
     except BrokenPipeError:
         forget_output()
         sys.exit(EXIT_FAILED)
+    except OutputStuck as error:
+        click.echo(f"barsync: {error}", err=True)
+        leave_at_once()
     except BarsyncError as error:
         click.echo(f"barsync: {error}", err=True)
         sys.exit(EXIT_FAILED)

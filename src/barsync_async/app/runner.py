@@ -3,6 +3,7 @@
 import gc
 import os
 import signal
+import sys
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from random import Random
@@ -94,6 +95,14 @@ async def set_after(stop: anyio.Event, duration_s: float | None) -> None:
     if duration_s is not None:
         await anyio.sleep(duration_s)
         stop.set()
+
+
+def leave_at_once() -> None:
+    """Wait for no thread that is stuck in a write: it may hold the very lock that an orderly exit
+    needs to flush standard output.
+    """
+    sys.stderr.flush()
+    os._exit(1)
 
 
 def forget_output() -> None:

@@ -87,6 +87,8 @@ class Daemon:
 
         Raises:
             OutputError: an output cannot be written. Nothing is drained then.
+            OutputStuck: while everything stopped, an output's target took nothing and was given up;
+                all others are whole.
             SubscriptionRefused: every feed was refused for good.
             Overflow: an output fell behind and was cut off; all others are whole.
         """
@@ -106,19 +108,22 @@ class Daemon:
                     everything.start_soon(container.run, name=f"container {container.name}")
                 everything.start_soon(self._feed_until, stop, name="feeds")
         self._log_totals()
+        for output in self._outputs:
+            if output.failure is not None:
+                raise output.failure
         if (refused := self._feeds.refused) is not None:
             raise refused
-        for output in self._outputs:
-            if output.cut_off is not None:
-                raise output.cut_off
 
     async def _feed_until(self, stop: anyio.Event) -> None:
         """Run the feeds; when they have ended, close all other parts from the front to the end."""
-        await self._feeds.run(stop)
-        for container in self.containers:
-            await container.stop()
-        for output in self._outputs:
-            output.stop()
+        async with anyio.create_task_group() as watching:
+            for output in self._outputs:
+                watching.start_soon(_watch, output, stop)
+            await self._feeds.run(stop)
+            for container in self.containers:
+                await container.stop()
+            for output in self._outputs:
+                output.stop()
 
     def _log_totals(self) -> None:
         for container in self.containers:
@@ -139,6 +144,11 @@ class Daemon:
                     sets=dict(totals.sets_by),
                     skipped=dict(totals.skips_by),
                 )
+
+
+async def _watch(output: Output, stop: anyio.Event) -> None:
+    await stop.wait()
+    await output.watch()
 
 
 async def _close(each: Output | HttpClient) -> None:

@@ -13,15 +13,18 @@ _Task = tuple[Callable[[], Any], "Future[Any]"]
 
 
 class AbandonableThread(Executor):
-    """Runs one call at a time in a daemon thread of its own."""
+    """Runs one call at a time in a daemon thread of its own, which the first call starts."""
 
     def __init__(self, name: str) -> None:
         self._tasks: SimpleQueue[_Task | None] = SimpleQueue()
         self._thread = threading.Thread(target=self._work, name=name, daemon=True)
-        self._thread.start()
+        self._is_started = False
 
     def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> "Future[T]":
         """Call ``fn`` after all calls submitted before."""
+        if not self._is_started:
+            self._is_started = True
+            self._thread.start()
         future: Future[T] = Future()
         self._tasks.put((lambda: fn(*args, **kwargs), future))
         return future

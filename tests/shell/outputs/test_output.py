@@ -7,13 +7,14 @@ from collections.abc import Sequence
 import pytest
 
 from barsync_async.config import ConsoleConfig, JsonlConfig
-from barsync_async.errors import OutputError
+from barsync_async.errors import OutputError, OutputStuck
 from barsync_async.messages import Event, EventType, Gap
 from barsync_async.shell.bus import EventBus
 from barsync_async.shell.outputs.console import ConsoleSink
 from barsync_async.shell.outputs.jsonl import JsonlSink
 from barsync_async.shell.outputs.output import Output
 from barsync_async.shell.outputs.registry import make_sink
+from barsync_async.shell.subscription import OverflowPolicy
 from barsync_async.units import WallMs
 
 EVENTS = [EventType.SIGNAL, EventType.SYNC_SKIPPED]
@@ -191,3 +192,85 @@ def test_each_table_of_a_config_makes_its_sink() -> None:
     assert isinstance(file, JsonlSink)
     assert isinstance(screen, ConsoleSink)
     assert (file.name, screen.name) == ("file", "screen")
+
+
+def test_at_a_stop_a_target_that_takes_nothing_is_given_up_and_the_sets_go_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("barsync_async.shell.outputs.output.PATIENCE_S", 0.2)
+    released = threading.Event()
+
+    class Stuck(Notes):
+        def write(self, events: Sequence[Event]) -> None:
+            assert released.wait(60)
+
+    async def main() -> None:
+        sink, bus = Stuck(), EventBus("c")
+        output = Output(sink, [bus], EVENTS, queue=2)
+        quick = bus.subscribe_queue(EventType.SYNC_SKIPPED, name="quick")
+        for _ in range(5):
+            bus.publish(event(EventType.SYNC_SKIPPED))
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(output.write_from(output.subscriptions[0]))
+            await output.watch()
+        await bus.drained()
+        assert len(await quick.take()) == 5
+        assert isinstance(output.failure, OutputStuck)
+        assert output.failure.lost == 5
+        assert output.subscriptions[0].statistics().depth == 0
+        await output.close()
+        assert sink.calls == []
+
+    try:
+        asyncio.run(main())
+    finally:
+        released.set()
+
+
+def test_closed_while_its_target_takes_nothing_it_says_so_and_does_not_wait_for_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("barsync_async.shell.outputs.output.PATIENCE_S", 0.2)
+    released, reached = threading.Event(), threading.Event()
+
+    class Stuck(Notes):
+        def write(self, events: Sequence[Event]) -> None:
+            reached.set()
+            assert released.wait(60)
+
+    async def main() -> None:
+        bus = EventBus("c")
+        output = Output(Stuck(), [bus], EVENTS)
+        bus.publish(event())
+        writing = asyncio.ensure_future(output.write_from(output.subscriptions[0]))
+        await asyncio.get_running_loop().run_in_executor(None, reached.wait, 60)
+        writing.cancel()
+        with pytest.raises(OutputStuck, match=r"output notes: took nothing for .* 1 events"):
+            await output.close()
+
+    try:
+        asyncio.run(main())
+    finally:
+        released.set()
+
+
+async def test_one_that_falls_behind_with_disconnect_is_cut_off_and_the_others_go_on() -> None:
+    sink, bus = Notes(), EventBus("c")
+    output = Output(sink, [bus], EVENTS, queue=2, overflow=OverflowPolicy.DISCONNECT)
+    for _ in range(5):
+        bus.publish(event(EventType.SYNC_SKIPPED))
+    await work(output)
+    assert sink.seqs == [("c", 1), ("c", 2)]
+    assert sink.calls[-1] == "close"
+    assert str(output.failure) == "subscriber output notes fell 2 events behind and was cut off"
+
+
+async def test_one_that_may_drop_writes_the_gap_among_its_lines() -> None:
+    sink, bus = Notes(), EventBus("c")
+    output = Output(sink, [bus], EVENTS, queue=2, overflow=OverflowPolicy.DROP_OLDEST)
+    for _ in range(5):
+        bus.publish(event(EventType.SYNC_SKIPPED))
+    output.stop()
+    await work(output)
+    assert sink.seqs == [("c", 3), ("c", 4), ("c", 5)]
+    assert output.failure is None
