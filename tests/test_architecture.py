@@ -17,6 +17,7 @@ PURE = (
     "strategies",
     "portfolio",
     "simulation",
+    "report",
 )
 MODULES = sorted(PACKAGE.rglob("*.py"))
 MOST_LINES = 400

@@ -6,6 +6,7 @@ from pathlib import Path
 import anyio
 import click
 
+from barsync_async.app.backtest.command import backtest
 from barsync_async.app.demo import make_plan, run_real, run_virtual
 from barsync_async.app.files import run_files
 from barsync_async.app.logging import set_up_logging
@@ -184,5 +185,5 @@ def demo(
             run_on_loop(loop, lambda: run_real(plan, duration))
 
 
-for _command in (*COMMANDS, new):
+for _command in (*COMMANDS, new, backtest):
     main.add_command(_command)

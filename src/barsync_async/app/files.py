@@ -1,53 +1,92 @@
-"""``barsync run`` on feeds of files: on virtual time, from the first bar to the last."""
+"""A config whose feeds are files: on virtual time, from the first bar to the last."""
 
-import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from random import Random
 
 import anyio
-import click
 
 from barsync_async.app.logging import set_up_logging
+from barsync_async.app.progress import Progress
 from barsync_async.app.runner import run_daemon
 from barsync_async.config import Config
 from barsync_async.shell.clock import SystemClock, VirtualClock
+from barsync_async.shell.connections import plan_connections
 from barsync_async.shell.daemon import Daemon
 from barsync_async.shell.file_feed import BarHistory, open_histories
 from barsync_async.shell.intake import Intake
 from barsync_async.shell.virtual_time import VirtualTimeLoop
 from barsync_async.shell.websocket import WebsocketConnector
-from barsync_async.units import NS_PER_MS, SourceId, WallMs
-from barsync_async.venues.history_order import Survey
-from barsync_async.venues.history_rows import HistoryItem
-
-_CHUNK_ROWS = 512
-_REDRAW_NS = 200 * NS_PER_MS
+from barsync_async.units import WallMs
 
 
 def run_files(config: Config, duration_s: float | None) -> None:
-    """Run until every file is read to its end, or for ``duration_s`` of the market's time.
+    """``barsync run``: until every file is read to its end, or for ``duration_s`` of the market's
+    time.
 
     Raises:
         HistoryError: a file cannot be used.
     """
     service = config.service
     set_up_logging(service.log_format, service.log_level, SystemClock())
-    histories = open_histories(config)
-    first = min(each.survey.first or 0 for some in histories.values() for each in some)
-    clock = VirtualClock(WallMs(first - 1))
-    set_up_logging(service.log_format, service.log_level, clock)
-    options = {"loop_factory": VirtualTimeLoop}
-    anyio.run(_run, config, clock, _watched(histories), duration_s, backend_options=options)
+    run_histories(config, open_histories(config), duration_s)
 
 
-async def _run(
+def run_histories(
     config: Config,
-    clock: VirtualClock,
     histories: Mapping[str, Sequence[BarHistory]],
-    duration_s: float | None,
-) -> None:
+    duration_s: float | None = None,
+    *,
+    attach: Callable[[Daemon], None] | None = None,
+) -> Progress:
+    """Run ``config`` on ``histories``, until they end, a signal comes, or ``duration_s`` of the
+    market's time have passed; then drain.
+
+    Args:
+        config: its feeds of files are those of ``histories``.
+        histories: by the feed's name.
+        duration_s: None: as long as there are bars.
+        attach: is given the daemon before it runs.
+
+    Returns:
+        How far the reading came.
+
+    Raises:
+        ConfigError: a component cannot be made as configured.
+        HistoryError: a file is not what it was when it was opened.
+    """
+    wanted = _wanted(config, histories)
+    first = min((each.survey.first or 1 for some in wanted.values() for each in some), default=1)
+    clock = VirtualClock(WallMs(first - 1))
+    set_up_logging(config.service.log_format, config.service.log_level, clock)
+    progress = Progress(wanted)
+
+    async def run() -> None:
+        daemon = _daemon(config, clock, progress.watched)
+        progress.watch(daemon.containers)
+        if attach is not None:
+            attach(daemon)
+        await run_daemon(daemon, anyio.Event(), duration_s)
+
+    with progress:
+        anyio.run(run, backend_options={"loop_factory": VirtualTimeLoop})
+    return progress
+
+
+def _wanted(
+    config: Config, histories: Mapping[str, Sequence[BarHistory]]
+) -> dict[str, list[BarHistory]]:
+    """Those of ``histories`` that a feed will read."""
+    return {
+        plan.feed: [each for each in histories[plan.feed] if each.source in plan.sources]
+        for plan in plan_connections(config)
+    }
+
+
+def _daemon(
+    config: Config, clock: VirtualClock, histories: Mapping[str, Sequence[BarHistory]]
+) -> Daemon:
     intake = Intake()
-    daemon = Daemon(
+    return Daemon(
         config,
         clock=clock,
         connector=WebsocketConnector(clock, intake),  # no feed of files connects to anything
@@ -55,55 +94,3 @@ async def _run(
         rng=Random(0),  # noqa: S311 - nor waits
         histories=histories,
     )
-    await run_daemon(daemon, anyio.Event(), duration_s)
-
-
-def _watched(histories: Mapping[str, Sequence[BarHistory]]) -> Mapping[str, Sequence[BarHistory]]:
-    """The same, with a bar on the terminal, if there is one, that tells how far the reading is."""
-    if not sys.stderr.isatty():
-        return histories
-    progress = _Progress(sum(each.survey.bars for some in histories.values() for each in some))
-    return {name: [_Watched(each, progress) for each in some] for name, some in histories.items()}
-
-
-class _Progress:
-    """So many of ``bars`` were read."""
-
-    def __init__(self, bars: int) -> None:
-        self._bars = bars
-        self._read = 0
-        self._clock = SystemClock()
-        self._drawn_ns = 0
-
-    def add(self, bars: int) -> None:
-        self._read += bars
-        now_ns = self._clock.now().mono
-        if self._read >= self._bars or now_ns - self._drawn_ns >= _REDRAW_NS:
-            self._drawn_ns = now_ns
-            share = min(1.0, self._read / max(1, self._bars))
-            filled = "#" * round(30 * share)
-            end = "\n" if share == 1.0 else ""
-            click.echo(
-                f"\r{filled:<30} {share:4.0%} of {self._bars:,} bars{end}", nl=False, err=True
-            )
-
-
-class _Watched:
-    """A history that tells ``progress`` what was taken from it."""
-
-    def __init__(self, history: BarHistory, progress: _Progress) -> None:
-        self._history = history
-        self._progress = progress
-
-    @property
-    def source(self) -> SourceId:
-        return self._history.source
-
-    @property
-    def survey(self) -> Survey:
-        return self._history.survey
-
-    def chunks(self, rows: int) -> Iterator[Sequence[HistoryItem]]:
-        for chunk in self._history.chunks(min(rows, _CHUNK_ROWS)):
-            yield chunk
-            self._progress.add(len(chunk))

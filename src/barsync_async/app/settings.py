@@ -26,13 +26,22 @@ def load_config(path: Path, environ: Mapping[str, str]) -> Config:
     Raises:
         ConfigError: the file cannot be read, is no TOML, or holds mistakes or a secret.
     """
+    return parse_config(load_document(path, environ), str(path))
+
+
+def load_document(path: Path, environ: Mapping[str, str]) -> dict[str, Any]:
+    """The tables in ``path``, with the overrides in ``environ`` and the secrets put in.
+
+    Raises:
+        ConfigError: the file cannot be read, is no TOML, or holds a secret.
+    """
     document = load_toml(path)
     mistakes = list(_secrets_in_file(document))
     document = override(document, environ)
     mistakes += _read_secrets(document, path.parent)
     if mistakes:
         raise ConfigError(str(path), mistakes)
-    return parse_config(document, str(path))
+    return document
 
 
 def _secrets_in_file(document: Mapping[str, Any]) -> Iterator[Mistake]:
@@ -119,7 +128,7 @@ def override(document: dict[str, Any], environ: Mapping[str, str]) -> dict[str, 
                 table[key] = inner = dict(inner) if isinstance(inner, dict) else {}
                 table = inner
             key = _key(table, last)
-            table[key] = text if key in SECRET_KEYS else _value(text)
+            table[key] = text if key in SECRET_KEYS else value_of(text)
     return document
 
 
@@ -127,7 +136,8 @@ def _key(table: Mapping[str, Any], name: str) -> str:
     return next((key for key in table if key.lower() == name.lower()), name.lower())
 
 
-def _value(text: str) -> Any:
+def value_of(text: str) -> Any:
+    """``text`` read as a TOML value where it is one, else itself."""
     try:
         read = tomllib.loads(f"value = {text}")
     except (ValueError, RecursionError):

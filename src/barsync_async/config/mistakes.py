@@ -221,13 +221,18 @@ def source_mistakes(document: Mapping[str, Any]) -> Iterator[Mistake]:
         for _, feed in _items(document.get("feeds"))
         for source in _provided(dict(_items(feed)))
     }
+    for where, source in expected_in(document):
+        if source not in provided:
+            yield Mistake(where, repr(source), "no feed has this source")
+
+
+def expected_in(document: Mapping[str, Any]) -> Iterator[tuple[str, SourceId]]:
+    """The sources that the synchronizers of ``document`` expect, each with where it stands."""
     for path, table in _components(document):
         if table.get("type") == "BarSynchronizer":
             expected = dict(_items(table.get("config"))).get("expected_sources")
             for index, source in _sources(expected):
-                if source not in provided:
-                    where = key_path((*path, "config", "expected_sources", index))
-                    yield Mistake(where, repr(source), "no feed has this source")
+                yield key_path((*path, "config", "expected_sources", index)), source
 
 
 def _provided(feed: Mapping[str, Any]) -> Iterator[str]:

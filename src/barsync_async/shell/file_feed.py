@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import Protocol
 
 import anyio
+import msgspec
 import structlog
 
-from barsync_async.config import Config
+from barsync_async.config import Config, FeedConfig
 from barsync_async.messages import Bar
 from barsync_async.ports import Arrival, Clock, ConnectionChange
-from barsync_async.shell.history_reader import CHUNK_ROWS, History, open_history
+from barsync_async.shell.history_reader import CHUNK_ROWS, open_history
 from barsync_async.shell.producer import Producer
 from barsync_async.units import SourceId, WallMs
 from barsync_async.venues.history_format import FileFormat
@@ -41,6 +42,41 @@ class BarHistory(Protocol):
         """
 
 
+class HistoryFile(msgspec.Struct, frozen=True):
+    """Where the feed's past bars of ``source`` are, and how they are written."""
+
+    feed: str
+    source: SourceId
+    path: Path
+    form: FileFormat
+
+    def open(self) -> BarHistory:
+        """The history, ready to be read; a warning tells of rows that are no bars.
+
+        Raises:
+            HistoryError: it cannot be used.
+        """
+        history = open_history(self.path, self.source, self.form)
+        self._warn(history.survey)
+        return history
+
+    def _warn(self, survey: Survey) -> None:
+        where = {"feed": self.feed, "path": str(self.path)}
+        if survey.first_rejection is not None:
+            first = survey.first_rejection.detail
+            log.warning("rows that are no bars", **where, rows=survey.rejections, first=first)
+        if survey.order == "mixed":
+            log.warning("sorted", **where, bars_out_of_order=survey.out_of_order)
+
+
+def history_files(feed: str, table: FeedConfig, folder: Path) -> list[HistoryFile]:
+    """Every file of a feed of files; a relative path starts at ``folder``."""
+    return [
+        HistoryFile(feed, SourceId(source), folder / file.path, file.file_format())
+        for source, file in table.files.items()
+    ]
+
+
 def open_histories(config: Config) -> dict[str, list[BarHistory]]:
     """Every file of every feed of files, by the feed's name; a relative path starts at the config
     file's folder.
@@ -50,29 +86,10 @@ def open_histories(config: Config) -> dict[str, list[BarHistory]]:
     """
     folder = Path(config.origin).parent
     return {
-        name: [
-            _opened(name, folder / file.path, SourceId(source), file.file_format())
-            for source, file in table.files.items()
-        ]
+        name: [file.open() for file in history_files(name, table, folder)]
         for name, table in config.feeds.items()
         if table.is_of_files
     }
-
-
-def _opened(name: str, path: Path, source: SourceId, form: FileFormat) -> History:
-    history = open_history(path, source, form)
-    survey = history.survey
-    if survey.first_rejection is not None:
-        log.warning(
-            "rows that are no bars",
-            feed=name,
-            path=str(path),
-            rows=survey.rejections,
-            first=survey.first_rejection.detail,
-        )
-    if survey.order == "mixed":
-        log.warning("sorted", feed=name, path=str(path), bars_out_of_order=survey.out_of_order)
-    return history
 
 
 class FileFeed:

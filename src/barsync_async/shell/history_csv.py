@@ -12,6 +12,7 @@ import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from io import TextIOWrapper
+from itertools import islice
 from pathlib import Path
 from typing import IO, cast
 
@@ -53,6 +54,18 @@ def csv_items(path: Path, kind: str, source: SourceId, form: FileFormat) -> Iter
         rows = HistoryRows(source, form, names)
         for number, line in lines:
             yield _item(rows, line, form.delimiter, f"line {number}")
+
+
+def csv_beginning(path: Path, kind: str, rows: int) -> list[str]:
+    """The first so many lines that have something in them.
+
+    Raises:
+        HistoryError: as :func:`csv_items`.
+    """
+    with _reading(path), ExitStack() as stack:
+        binary = _opened(path, kind, stack)
+        text = stack.enter_context(TextIOWrapper(binary, encoding="utf-8-sig"))
+        return [line for _, line in islice(_lines(path, text, _most(path, kind)), rows)]
 
 
 def _item(rows: HistoryRows, line: str, delimiter: str, where: str) -> HistoryItem:

@@ -47,6 +47,21 @@ def parquet_items(
                 yield rows.item(cells, f"row {number}")
 
 
+def parquet_beginning(path: Path) -> list[list[str]]:
+    """The columns' names, and the first row as text where there is one.
+
+    Raises:
+        HistoryError: as :func:`parquet_items`.
+    """
+    arrow, parquet = _library(path)
+    with _reading(path, arrow), _opened(path, parquet) as file:
+        names = file.schema_arrow.names
+        _check_rows(path, file.metadata.num_rows)
+        for batch in file.iter_batches(1, use_threads=False):
+            return [names, [str(column[0].as_py()) for column in batch.columns]]
+        return [names]
+
+
 def _library(path: Path) -> tuple[Any, Any]:
     try:
         return import_module("pyarrow"), import_module("pyarrow.parquet")

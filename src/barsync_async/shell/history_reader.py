@@ -5,21 +5,27 @@ used is a rejection among the bars. What a file is, its first bytes tell: Parque
 plain text. All of this blocks: on an event loop, call it from a thread.
 """
 
+import csv
 import stat
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 
+import msgspec
+
 from barsync_async.errors import HistoryError
 from barsync_async.messages import Bar
-from barsync_async.shell.history_csv import csv_items
-from barsync_async.shell.history_parquet import parquet_items
+from barsync_async.shell.history_csv import csv_beginning, csv_items
+from barsync_async.shell.history_parquet import parquet_beginning, parquet_items
 from barsync_async.units import SourceId
 from barsync_async.venues.history_format import FileFormat
+from barsync_async.venues.history_guess import guess_delimiter
 from barsync_async.venues.history_order import Survey, Surveyor, ascending
 from barsync_async.venues.history_rows import HistoryItem
 
 CHUNK_ROWS = 16_384
+
+_BEGINNING_ROWS = 2
 
 _MAGIC = {
     "Parquet": b"PAR1",
@@ -96,6 +102,27 @@ def open_history(path: Path, source: SourceId, form: FileFormat) -> History:
         HistoryError: there is no such file, it is not what ``form`` says, or no row is a bar.
     """
     return History(path, _kind(path), source, form)
+
+
+class Beginning(msgspec.Struct, frozen=True):
+    """The cells of the first rows of a file, a header among them, and what stands between them."""
+
+    rows: Sequence[Sequence[str]]
+    delimiter: str
+
+
+def beginning(path: Path, delimiter: str | None = None) -> Beginning:
+    """How a file begins; without a ``delimiter``, that of a CSV file is the one in its first line.
+
+    Raises:
+        HistoryError: there is no such file, or nothing in it can be read.
+    """
+    kind = _kind(path)
+    if kind == "Parquet":
+        return Beginning(parquet_beginning(path), ",")
+    lines = csv_beginning(path, kind, _BEGINNING_ROWS)
+    by = delimiter or guess_delimiter(lines[0] if lines else "")
+    return Beginning([*csv.reader(lines, delimiter=by)], by)
 
 
 def _kind(path: Path) -> str:

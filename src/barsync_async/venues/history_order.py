@@ -17,8 +17,10 @@ class Survey(msgspec.Struct, frozen=True, kw_only=True):
     """What a whole file holds.
 
     ``first`` and ``last`` are the least and the greatest timestamp, None without a bar.
-    ``out_of_order`` counts the bars of a ``mixed`` file that step against its direction, and
-    ``first_rejection`` says what the first row that is no bar has wrong.
+    ``out_of_order`` counts the bars of a ``mixed`` file that step against its direction,
+    ``contradictions`` those that differ from their neighbour of the same timestamp, of which
+    ``contradicted`` is the first. ``first_rejection`` says what the first row that is no bar has
+    wrong.
     """
 
     bars: int
@@ -27,6 +29,8 @@ class Survey(msgspec.Struct, frozen=True, kw_only=True):
     last: WallMs | None
     order: FileOrder
     out_of_order: int
+    contradictions: int
+    contradicted: WallMs | None
     first_rejection: Rejection | None
 
 
@@ -34,8 +38,9 @@ class Surveyor:
     """Looks at items one by one, in the order of the file, and remembers none."""
 
     def __init__(self) -> None:
-        self._bars = self._rejections = self._up = self._down = 0
-        self._previous: WallMs | None = None
+        self._bars = self._rejections = self._up = self._down = self._contradictions = 0
+        self._previous: Bar | None = None
+        self._contradicted: WallMs | None = None
         self._first: WallMs | None = None
         self._last: WallMs | None = None
         self._first_rejection: Rejection | None = None
@@ -43,17 +48,20 @@ class Surveyor:
     def look(self, item: HistoryItem) -> None:
         """Take the next item in."""
         if isinstance(item, Bar):
-            self._look_at(item.timestamp)
+            self._look_at(item)
         else:
             self._rejections += 1
             self._first_rejection = self._first_rejection or item
 
-    def _look_at(self, timestamp: WallMs) -> None:
+    def _look_at(self, bar: Bar) -> None:
         self._bars += 1
-        previous = timestamp if self._previous is None else self._previous
-        self._up += timestamp > previous
-        self._down += timestamp < previous
-        self._previous = timestamp
+        timestamp, previous = bar.timestamp, self._previous or bar
+        self._up += timestamp > previous.timestamp
+        self._down += timestamp < previous.timestamp
+        if timestamp == previous.timestamp and bar != previous:
+            self._contradictions += 1
+            self._contradicted = self._contradicted or timestamp
+        self._previous = bar
         self._first = timestamp if self._first is None else min(self._first, timestamp)
         self._last = timestamp if self._last is None else max(self._last, timestamp)
 
@@ -66,6 +74,8 @@ class Surveyor:
             last=self._last,
             order=self._order(),
             out_of_order=min(self._up, self._down),
+            contradictions=self._contradictions,
+            contradicted=self._contradicted,
             first_rejection=self._first_rejection,
         )
 

@@ -1,0 +1,114 @@
+"""The histories of a backtest: every file opened, looked through, and cut to a span of time."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+
+import msgspec
+
+from barsync_async.errors import HistoryError, Mistake
+from barsync_async.messages import Bar
+from barsync_async.mistakes import key_path
+from barsync_async.shell.file_feed import BarHistory, HistoryFile
+from barsync_async.units import TIMEFRAMES, SourceId, split_source
+from barsync_async.venues.history_order import Survey, Surveyor
+from barsync_async.venues.history_rows import HistoryItem
+
+Histories = Mapping[str, Sequence[BarHistory]]
+
+
+class Period(msgspec.Struct, frozen=True):
+    """From when to when, in ms since the epoch; None: from the first bar, to the last."""
+
+    begin: int | None = None
+    end: int | None = None
+
+    def holds(self, bar: Bar, length_ms: int) -> bool:
+        """Whether all of ``bar`` lies within."""
+        return (self.begin is None or bar.timestamp - length_ms >= self.begin) and (
+            self.end is None or bar.timestamp <= self.end
+        )
+
+    @property
+    def is_everything(self) -> bool:
+        """Whether nothing is left out."""
+        return self.begin is None and self.end is None
+
+
+class Within:
+    """What of ``history`` lies in ``period``; a row that is no bar goes with the bar before it."""
+
+    def __init__(self, history: BarHistory, period: Period) -> None:
+        self._history = history
+        self._period = period
+        self.source: SourceId = history.source
+        self._length_ms = TIMEFRAMES[split_source(history.source)[1]].length_ms
+        self.survey: Survey = _surveyed(self)
+
+    def chunks(self, rows: int) -> Iterator[Sequence[HistoryItem]]:
+        """As those of the whole history; some may be shorter."""
+        inside = False
+        for chunk in self._history.chunks(rows):
+            kept: list[HistoryItem] = []
+            for item in chunk:
+                if isinstance(item, Bar):
+                    inside = self._period.holds(item, self._length_ms)
+                if inside:
+                    kept.append(item)
+            if kept:
+                yield kept
+
+
+def opened(
+    files: Sequence[HistoryFile], named: Mapping[SourceId, str], period: Period
+) -> tuple[dict[str, list[BarHistory]], list[Mistake]]:
+    """The histories in ``files`` by feed, and what is wrong with each that is left out.
+
+    Args:
+        files: where they are.
+        named: what is to be blamed for the file of a source; else its place in the config is.
+        period: what of them is wanted.
+    """
+    histories: dict[str, list[BarHistory]] = {}
+    mistakes: list[Mistake] = []
+    for file in files:
+        try:
+            histories.setdefault(file.feed, []).append(_opened(file, period))
+        except HistoryError as error:
+            place = key_path(("feeds", file.feed, "files", file.source))
+            blamed = named.get(file.source, place)
+            mistakes.append(Mistake(blamed, repr(str(file.path)), error.detail))
+    return histories, mistakes
+
+
+def _opened(file: HistoryFile, period: Period) -> BarHistory:
+    history = file.open()
+    survey = _surveyed(history) if history.survey.order == "mixed" else history.survey
+    if survey.contradicted is not None:
+        detail = (
+            f"{survey.contradictions} rows say another thing of a bar than the row before them; "
+            f"the first is the bar that closes at {_shown(survey.contradicted)}"
+        )
+        raise HistoryError(str(file.path), detail)
+    if period.is_everything:
+        return history
+    within = Within(history, period)
+    if not within.survey.bars:
+        detail = f"has bars from {_shown(survey.first)} to {_shown(survey.last)}, and none within"
+        raise HistoryError(str(file.path), f"{detail} --from and --to")
+    return within
+
+
+def _surveyed(history: BarHistory | Within) -> Survey:
+    """What a history holds as it comes out: ascending."""
+    surveyor = Surveyor()
+    for chunk in history.chunks(_CHUNK_ROWS):
+        for item in chunk:
+            surveyor.look(item)
+    return surveyor.result()
+
+
+_CHUNK_ROWS = 4_096
+
+
+def _shown(timestamp: int | None) -> str:
+    return datetime.fromtimestamp((timestamp or 0) / 1_000, UTC).strftime("%Y-%m-%d %H:%M:%SZ")

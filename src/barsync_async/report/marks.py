@@ -1,0 +1,68 @@
+"""The prices that a portfolio goes by: each symbol's newest close, and where it can be filled."""
+
+from collections.abc import Iterable, Iterator, Mapping
+
+from barsync_async.messages import Bar
+from barsync_async.units import TIMEFRAMES, SourceId, WallMs, split_source
+
+
+class Marks:
+    """The newest close of each symbol that was asked for; of two that are as new, the one of the
+    shorter bar.
+    """
+
+    def __init__(self) -> None:
+        self._sources: dict[str, list[SourceId]] = {}
+        self._known: set[SourceId] = set()
+        self._newest: dict[str, Bar] = {}
+        self._bars: Mapping[SourceId, Bar] = {}
+        self._timestamp = WallMs(0)
+
+    def see(self, timestamp: WallMs, bars: Mapping[SourceId, Bar]) -> None:
+        """The cells of ``timestamp``."""
+        self._timestamp, self._bars = timestamp, bars
+        if not self._known.issuperset(bars):
+            for source in bars.keys() - self._known:
+                self._sources.setdefault(split_source(source)[0], []).append(source)
+            self._known.update(bars)
+            for sources in self._sources.values():
+                sources.sort(key=_length)
+
+    def move(self, symbols: Iterable[str]) -> Iterator[tuple[str, float]]:
+        """Mark each of ``symbols`` at its newest close; gives those that moved, and by how much."""
+        for symbol in symbols:
+            before = self._newest.get(symbol)
+            for bar in self._cells(symbol):
+                held = self._newest.get(symbol)
+                if held is None or _rank(bar) >= _rank(held):
+                    self._newest[symbol] = bar
+            after = self._newest.get(symbol)
+            if before is not None and after is not None and after.close != before.close:
+                yield symbol, after.close - before.close
+
+    def mark(self, symbol: str) -> float:
+        """Its newest close; NaN where there was none yet."""
+        bar = self._newest.get(symbol)
+        return float("nan") if bar is None else bar.close
+
+    def fill(self, symbol: str) -> float | None:
+        """At what it can be bought and sold at this timestamp; None: not at all."""
+        for bar in self._cells(symbol):
+            if bar.age_ms == 0 and bar.timestamp == self._timestamp:
+                return bar.close
+        return None
+
+    def _cells(self, symbol: str) -> Iterator[Bar]:
+        """The present cells of ``symbol``, the shortest first."""
+        for source in self._sources.get(symbol, ()):
+            bar = self._bars.get(source)
+            if bar is not None:
+                yield bar
+
+
+def _length(source: SourceId) -> int:
+    return TIMEFRAMES[split_source(source)[1]].length_ms
+
+
+def _rank(bar: Bar) -> tuple[int, int]:
+    return bar.timestamp, -TIMEFRAMES[bar.timeframe].length_ms

@@ -1,0 +1,120 @@
+"""The portfolio's versions as series, and the strategies' shares in them."""
+
+from array import array
+from collections.abc import Mapping
+
+import msgspec
+import numpy as np
+
+from barsync_async.messages import Features, PortfolioUpdate, Signal, StrategyFault
+from barsync_async.report.marks import Marks
+from barsync_async.report.sets import Floats, Integers
+from barsync_async.report.strategies import StrategyCounts, StrategyRecord
+
+_COLUMNS = ("cash", "equity", "gross", "net", "traded", "costs")
+
+
+class PortfolioSeries(msgspec.Struct, frozen=True):
+    """One row a version; money is in the currency of the closes.
+
+    ``gross`` and ``net`` are the sums of the positions' values, without and with their signs.
+    ``traded`` is the value at the marks of what was bought and sold for the version, ``costs`` what
+    that cost beyond its value (fees, slippage).
+    """
+
+    timestamp: Integers
+    version: Integers
+    cash: Floats
+    equity: Floats
+    gross: Floats
+    net: Floats
+    traded: Floats
+    costs: Floats
+
+
+class PortfolioRecord:
+    """Takes features, signals, faults and versions in, in the order of their events."""
+
+    def __init__(self) -> None:
+        self._marks = Marks()
+        self._strategies: dict[str, StrategyRecord] = {}
+        self._signals: dict[str, Signal] = {}
+        self._positions: Mapping[str, float] = {}
+        self._cash: float | None = None
+        self._timestamps = array("q")
+        self._versions = array("q")
+        self._values = {name: array("d") for name in _COLUMNS}
+
+    def see(self, features: Features) -> None:
+        """The bars that the next version goes by."""
+        self._marks.see(features.timestamp, features.bars)
+        self._signals.clear()
+
+    def add_signal(self, signal: Signal) -> None:
+        """A strategy's decision; whether it counts, the next version says."""
+        self._signals[signal.strategy] = signal
+        self._strategy(signal.strategy).decided()
+
+    def add_fault(self, fault: StrategyFault) -> None:
+        """A strategy gave none."""
+        self._strategy(fault.strategy).failed(fault)
+
+    def add_version(self, update: PortfolioUpdate) -> None:
+        """The next version."""
+        self._move(update)
+        for name in update.applied:
+            signal = self._signals.pop(name, None)
+            if signal is not None:
+                self._strategy(name).apply(signal)
+        for strategy in self._strategies.values():
+            strategy.fill(self._marks)
+        self._append(update)
+        self._positions, self._cash = update.positions, update.cash
+
+    def _strategy(self, name: str) -> StrategyRecord:
+        return self._strategies.setdefault(name, StrategyRecord())
+
+    def _move(self, update: PortfolioUpdate) -> None:
+        """Mark all that is held, by whomever, before and after."""
+        symbols = {*self._positions, *update.positions}
+        for strategy in self._strategies.values():
+            symbols.update(strategy.wanted)
+        moves = [*self._marks.move(sorted(symbols))]
+        for strategy in self._strategies.values():
+            strategy.moved(moves)
+
+    def _append(self, update: PortfolioUpdate) -> None:
+        mark, before, after = self._marks.mark, self._positions, update.positions
+        values = [units * mark(symbol) for symbol, units in after.items()]
+        bought = [
+            (after.get(symbol, 0.0) - before.get(symbol, 0.0)) * mark(symbol)
+            for symbol in {**before, **after}
+            if after.get(symbol, 0.0) != before.get(symbol, 0.0)
+        ]
+        spent = 0.0 if self._cash is None else self._cash - update.cash
+        row = {
+            "cash": update.cash,
+            "equity": update.equity,
+            "gross": sum(map(abs, values)),
+            "net": sum(values),
+            "traded": sum(map(abs, bought)),
+            "costs": spent - sum(bought) if self._cash is not None and bought else 0.0,
+        }
+        self._timestamps.append(update.timestamp)
+        self._versions.append(update.version)
+        for name, value in row.items():
+            self._values[name].append(value)
+
+    def series(self) -> PortfolioSeries | None:
+        """All versions so far; None of none."""
+        if not self._timestamps:
+            return None
+        return PortfolioSeries(
+            timestamp=np.array(self._timestamps, dtype=np.int64),
+            version=np.array(self._versions, dtype=np.int64),
+            **{name: np.array(each, dtype=np.float64) for name, each in self._values.items()},
+        )
+
+    def strategies(self) -> Mapping[str, StrategyCounts]:
+        """All so far, by name, in the order in which they first spoke."""
+        return {name: each.counts() for name, each in self._strategies.items()}

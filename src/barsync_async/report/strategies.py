@@ -1,0 +1,91 @@
+"""What each strategy decided, and what of the portfolio's trades and gains is its own.
+
+A portfolio holds the sum of what its strategies want, and changes a symbol only where it has a
+fresh bar. So each strategy's own holdings are known: what it wanted when the symbol could be
+filled. Their sum is the portfolio's as long as nothing but the strategies' wishes decides; what is
+left over is told apart (:attr:`~barsync_async.report.figures.PortfolioFigures.unattributed`).
+"""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+import msgspec
+
+from barsync_async.messages import Signal, StrategyFault
+from barsync_async.report.marks import Marks
+from barsync_async.units import symbol_of
+
+
+class StrategyCounts(msgspec.Struct, frozen=True, kw_only=True):
+    """``decisions`` are its signals, ``applied`` those that came into a version in time,
+    ``changes`` those of the applied that wanted another position than before. ``faults`` counts by
+    kind. ``traded`` is the value of its own changes of position, ``gain`` what its own holdings won
+    at the marks, before costs; both in the currency of the closes.
+    """
+
+    decisions: int
+    applied: int
+    changes: int
+    faults: Mapping[str, int]
+    traded: float
+    gain: float
+
+
+class StrategyRecord:
+    """One strategy, as its events come."""
+
+    def __init__(self) -> None:
+        self.wanted: dict[str, float] = {}
+        self.held: dict[str, float] = {}
+        self._pending: set[str] = set()
+        self._decisions = self._applied = self._changes = 0
+        self._faults: Counter[str] = Counter()
+        self._traded = 0.0
+        self.gain = 0.0
+
+    def decided(self) -> None:
+        """It sent a signal."""
+        self._decisions += 1
+
+    def failed(self, fault: StrategyFault) -> None:
+        """It gave no decision."""
+        self._faults[fault.kind] += 1
+
+    def moved(self, moves: Sequence[tuple[str, float]]) -> None:
+        """The marks of some symbols moved by so much a unit."""
+        for symbol, by in moves:
+            units = self.held.get(symbol)
+            if units:
+                self.gain += units * by
+
+    def apply(self, signal: Signal) -> None:
+        """Its wishes became part of a version."""
+        self._applied += 1
+        targets = {symbol_of(key): units for key, units in signal.targets.items()}
+        changed = {
+            symbol for symbol, units in targets.items() if units != self.wanted.get(symbol, 0.0)
+        }
+        self._changes += bool(changed)
+        self._pending |= changed
+        self.wanted.update(targets)
+
+    def fill(self, marks: Marks) -> None:
+        """Take on what can be filled at this timestamp."""
+        for symbol in sorted(self._pending):
+            price = marks.fill(symbol)
+            if price is not None:
+                self._pending.discard(symbol)
+                units = self.wanted[symbol]
+                self._traded += abs(units - self.held.get(symbol, 0.0)) * price
+                self.held[symbol] = units
+
+    def counts(self) -> StrategyCounts:
+        """All so far."""
+        return StrategyCounts(
+            decisions=self._decisions,
+            applied=self._applied,
+            changes=self._changes,
+            faults=dict(sorted(self._faults.items())),
+            traded=self._traded,
+            gain=self.gain,
+        )
