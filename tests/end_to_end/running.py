@@ -144,6 +144,8 @@ def _inline(value: Any) -> str:
     if isinstance(value, Mapping):
         inner = ", ".join(f"{json.dumps(key)} = {_inline(each)}" for key, each in value.items())
         return f"{{ {inner} }}"
+    if isinstance(value, list):
+        return f"[{', '.join(map(_inline, value))}]"
     return json.dumps(value)
 
 

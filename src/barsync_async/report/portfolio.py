@@ -61,11 +61,11 @@ class PortfolioRecord:
 
     def add_version(self, update: PortfolioUpdate) -> None:
         """The next version."""
-        self._move(update)
         for name in update.applied:
             signal = self._signals.pop(name, None)
             if signal is not None:
                 self._strategy(name).apply(signal)
+        self._move(update)
         for strategy in self._strategies.values():
             strategy.fill(self._marks)
         self._append(update)
@@ -75,7 +75,7 @@ class PortfolioRecord:
         return self._strategies.setdefault(name, StrategyRecord())
 
     def _move(self, update: PortfolioUpdate) -> None:
-        """Mark all that is held, by whomever, before and after."""
+        """Mark all that is held or will be, by whomever; what was held gains by it."""
         symbols = {*self._positions, *update.positions}
         for strategy in self._strategies.values():
             symbols.update(strategy.wanted)

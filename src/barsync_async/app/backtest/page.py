@@ -55,7 +55,9 @@ def rendered(page: PageData) -> str:
         for chart in some
     ]
     jinja2, markup = import_module("jinja2"), import_module("markupsafe").Markup
-    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
+    environment = jinja2.Environment(
+        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
     text: str = environment.from_string(_resource("report.html")).render(
         name=page.name,
         config=page.config,

@@ -1,0 +1,68 @@
+"""Key figures, against their definitions."""
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from barsync_async.report.figures import drawdown, portfolio_figures
+from barsync_async.report.portfolio import PortfolioSeries
+from barsync_async.report.strategies import StrategyCounts
+
+MONEY = st.integers(-(10**11), 10**11).map(lambda cents: cents / 100)
+
+
+def series(equity: list[float], **columns: list[float]) -> PortfolioSeries:
+    zeros = [0.0] * len(equity)
+    values = {
+        name: np.array(columns.get(name, zeros), dtype=np.float64)
+        for name in ("cash", "gross", "net", "traded", "costs")
+    }
+    stamps = np.arange(1, len(equity) + 1) * 60_000
+    return PortfolioSeries(
+        timestamp=stamps, version=np.arange(1, len(equity) + 1), equity=np.array(equity), **values
+    )
+
+
+def own(gain: float) -> StrategyCounts:
+    return StrategyCounts(decisions=1, applied=1, changes=1, faults={}, traded=0.0, gain=gain)
+
+
+@given(st.lists(MONEY, min_size=1, max_size=40))
+def test_a_drawdown_is_the_share_below_the_highest_value_so_far(equity: list[float]) -> None:
+    for place, found in enumerate(drawdown(np.array(equity)).tolist()):
+        peak = max(equity[: place + 1])
+        if peak <= 0:
+            assert math.isnan(found)
+        else:
+            assert found == pytest.approx((equity[place] - peak) / peak, rel=1e-9, abs=1e-12)
+
+
+def test_the_figures_of_a_portfolio() -> None:
+    figures = portfolio_figures(
+        series(
+            [100.0, 120.0, 90.0, 110.0],
+            traded=[50.0, 0.0, 30.0, 0.0],
+            costs=[0.0, 0.0, 1.5, 0.5],
+            gross=[50.0, 60.0, 90.0, 55.0],
+        ),
+        {"momentum": own(9.0), "pairs": own(1.0)},
+    )
+    assert (figures.versions, figures.start, figures.end, figures.gain) == (4, 100.0, 110.0, 10.0)
+    assert figures.returned == pytest.approx(0.1)
+    assert figures.max_drawdown == pytest.approx(-0.25)
+    assert figures.trough == 180_000
+    assert (figures.traded, figures.costs) == (80.0, 2.0)
+    assert figures.turnover == pytest.approx(80 / 105)
+    assert figures.exposure == pytest.approx((0.5 + 0.5 + 1.0 + 0.5) / 4)
+    assert figures.max_exposure == pytest.approx(1.0)
+    assert figures.unattributed == pytest.approx(10.0 + 2.0 - 10.0)
+
+
+def test_what_has_no_value_is_not_a_number() -> None:
+    figures = portfolio_figures(series([0.0, -5.0]), {})
+    for value in (figures.returned, figures.max_drawdown, figures.turnover, figures.exposure):
+        assert math.isnan(value)
+    assert figures.gain == -5.0
