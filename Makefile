@@ -21,7 +21,7 @@ LOCK := pip compile --quiet --no-config --universal --python-version 3.11 \
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install demo test simulate determinism fuzz mutants lint format bench lock clean
+.PHONY: help install browser demo test simulate determinism fuzz mutants lint format bench lock clean
 
 help: ## list the targets
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z]+:.*## / { printf "make %-12s%s\n", $$1, $$2 }' \
@@ -48,7 +48,15 @@ $(STAMP): pyproject.toml requirements/dev.txt
 demo: install ## a simulated venue and the daemon together, until Ctrl-C or DURATION=seconds
 	@$(BIN)/barsync demo $(if $(DURATION),--duration $(DURATION))
 
-test: install ## run every test; ARGS="-k name" goes to pytest
+# Where apt-get may not, the tests that need a browser are skipped, or with CI set fail.
+browser: ## install chromium by apt-get for the tests, unless a browser is there
+	@command -v chromium chromium-browser google-chrome >/dev/null || { \
+		[ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && \
+		echo "installing chromium for the tests of the report" && \
+		apt-get update -qq >/dev/null && DEBIAN_FRONTEND=noninteractive \
+		apt-get install -qq -y --no-install-recommends chromium >/dev/null; } || true
+
+test: install browser ## run every test; ARGS="-k name" goes to pytest
 	@$(BIN)/python -m pytest $(ARGS)
 
 simulate: install ## let SEEDS=1000 random worlds happen, FROM=0 on, in JOBS=processes; a failure names its seed

@@ -19,6 +19,7 @@ LOCKS = ("runtime", "dev", "build")
 TARGETS = (
     "help",
     "install",
+    "browser",
     "demo",
     "test",
     "simulate",
