@@ -50,7 +50,7 @@ demo: install ## a simulated venue and the daemon together, until Ctrl-C or DURA
 
 # Where apt-get may not, the tests that need a browser are skipped, or with CI set fail.
 browser: ## install chromium by apt-get for the tests, unless a browser is there
-	@command -v chromium chromium-browser google-chrome >/dev/null || { \
+	@command -v chromium >/dev/null || command -v google-chrome >/dev/null || { \
 		[ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && \
 		echo "installing chromium for the tests of the report" && \
 		apt-get update -qq >/dev/null && DEBIAN_FRONTEND=noninteractive \

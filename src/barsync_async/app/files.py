@@ -1,6 +1,7 @@
 """A config whose feeds are files: on virtual time, from the first bar to the last."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from random import Random
 
 import anyio
@@ -57,7 +58,6 @@ def run_histories(
     wanted = _wanted(config, histories)
     first = min((each.survey.first or 1 for some in wanted.values() for each in some), default=1)
     clock = VirtualClock(WallMs(first - 1))
-    set_up_logging(config.service.log_format, config.service.log_level, clock)
     progress = Progress(wanted)
 
     async def run() -> None:
@@ -67,9 +67,20 @@ def run_histories(
             attach(daemon)
         await run_daemon(daemon, anyio.Event(), duration_s)
 
-    with progress:
+    with progress, _logging_by(clock, config):
         anyio.run(run, backend_options={"loop_factory": VirtualTimeLoop})
     return progress
+
+
+@contextmanager
+def _logging_by(clock: VirtualClock, config: Config) -> Iterator[None]:
+    """While its loop runs; nobody can ask such a clock afterwards."""
+    service = config.service
+    set_up_logging(service.log_format, service.log_level, clock)
+    try:
+        yield
+    finally:
+        set_up_logging(service.log_format, service.log_level, SystemClock())
 
 
 def _wanted(
