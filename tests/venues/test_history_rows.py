@@ -232,6 +232,13 @@ def test_a_value_that_is_none_is_refused_with_the_reason(
     assert why in rejection.detail
 
 
+@pytest.mark.parametrize("place", range(1, 6))
+def test_a_cell_of_two_lines_is_no_number(place: int) -> None:
+    cells = ["2026-01-02T14:30:00Z", "1", "2", "0.5", "1.5", "7"]
+    cells[place] += "\n1"
+    assert "is no number" in refused(FileFormat(label="close"), *cells).detail
+
+
 def test_a_row_that_is_too_short_is_refused_and_one_that_is_too_long_is_not() -> None:
     assert "3 columns, 6 are needed" in refused(CLOSE, "2019-02-15 16:00", "1", "2").detail
     assert bar(CLOSE, "2019-02-15 16:00", *PRICES, "USD", "").timestamp == T

@@ -77,6 +77,8 @@ def _item(rows: HistoryRows, line: str, delimiter: str, where: str) -> HistoryIt
 
 
 def _cells(line: str, delimiter: str) -> Sequence[str]:
+    if '"' not in line:  # then a row is what it looks like, and three times as fast to read
+        return line.rstrip("\n").split(delimiter)
     return next(csv.reader((line,), delimiter=delimiter, strict=True), [])
 
 

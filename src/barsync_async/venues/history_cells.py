@@ -5,7 +5,7 @@ number is kept exact until the one division that rounds it.
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from zoneinfo import ZoneInfo
@@ -22,7 +22,9 @@ MALFORMED = "malformed"
 OFF_GRID = "off_grid"
 WALL_TIME = "wall_time"
 
-_NUMBER = re.compile(r"[ \t]*[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]{1,3})?[ \t]*")
+_DIGITS = r"[ \t]*[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]{1,3})?[ \t]*"
+_NUMBER = re.compile(_DIGITS)
+_NUMBERS = re.compile(rf"{_DIGITS}(?:\n{_DIGITS})*")
 _WALL_EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 - on every wall
 _MS = timedelta(milliseconds=1)
 _DAY_MS = 86_400_000
@@ -55,6 +57,20 @@ def number(name: str, cell: Cell, scale: int = 1) -> float:
         return numerator / (denominator * scale)
     except (OverflowError, ValueError):
         raise Unreadable(MALFORMED, f"{name} {shown(cell)} is beyond all numbers") from None
+
+
+def plain_numbers(cells: Sequence[Cell]) -> list[float] | None:
+    """What :func:`number` makes of each of ``cells``, where all are text and look like it at once;
+    else None, and nothing is said of any.
+    """
+    try:
+        text = "\n".join(cells)  # type: ignore[arg-type]  # what is no text is refused
+    except TypeError:
+        return None
+    if len(text) > MAX_CELL or _NUMBERS.fullmatch(text) is None:
+        return None
+    parts = text.split("\n")
+    return [*map(float, parts)] if len(parts) == len(cells) else None  # no cell has two lines
 
 
 def _exact(name: str, cell: Cell) -> int | float | Decimal:
@@ -121,7 +137,10 @@ def _from_text(cell: Cell, time_format: str | None) -> datetime:
 def _from_count(cell: Cell, form: FileFormat, zone: ZoneInfo | None) -> int:
     unit = "ms" if form.time_unit == "ms_of_day" else form.time_unit
     multiplier, divisor = _PER_MS[unit]
-    numerator, denominator = _exact("time", cell).as_integer_ratio()
+    if isinstance(cell, str) and len(cell) <= MAX_CELL and cell.isascii() and cell.isdigit():
+        numerator, denominator = int(cell), 1
+    else:
+        numerator, denominator = _exact("time", cell).as_integer_ratio()
     ms, rest = divmod(numerator * multiplier, denominator * divisor)
     if rest:
         raise Unreadable(OFF_GRID, f"time {shown(cell)} is no whole number of ms")

@@ -15,6 +15,7 @@ from barsync_async.venues.history_cells import (
     Unreadable,
     moments,
     number,
+    plain_numbers,
     shown,
 )
 from barsync_async.venues.history_format import Column, FileFormat
@@ -64,17 +65,22 @@ class HistoryRows:
         if len(cells) < self._width:
             raise Unreadable(MALFORMED, f"{len(cells)} columns, {self._width} are needed")
         timestamp = self._timestamp(cells)
-        numbers = [
-            number(name, cells[place], 1 if name == "volume" else self._scale)
-            for name, place in zip(_NAMES, self._values, strict=False)
-        ]
-        opened, high, low, close, *rest = numbers
+        opened, high, low, close, *rest = self._numbers([cells[place] for place in self._values])
         volume = rest[0] if rest else 0.0
         bar = Bar(self._symbol, self._timeframe, timestamp, opened, high, low, close, volume)
         wrong = flaw(bar)
         if wrong is not None:
             raise Unreadable("invalid", wrong)
         return bar
+
+    def _numbers(self, cells: Sequence[Cell]) -> Sequence[float]:
+        numbers = plain_numbers(cells) if self._scale == 1 else None
+        if numbers is not None:
+            return numbers
+        return [
+            number(name, cell, 1 if name == "volume" else self._scale)
+            for name, cell in zip(_NAMES, cells, strict=False)
+        ]
 
     def _timestamp(self, cells: Sequence[Cell]) -> WallMs:
         if len(self._times) == 1:

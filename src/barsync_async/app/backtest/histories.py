@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
+from itertools import chain, islice
 
 import msgspec
 
@@ -24,9 +25,12 @@ class Period(msgspec.Struct, frozen=True):
 
     def holds(self, bar: Bar, length_ms: int) -> bool:
         """Whether all of ``bar`` lies within."""
-        return (self.begin is None or bar.timestamp - length_ms >= self.begin) and (
-            self.end is None or bar.timestamp <= self.end
-        )
+        began = self.begin is None or bar.timestamp - length_ms >= self.begin
+        return began and not self.is_before(bar)
+
+    def is_before(self, bar: Bar) -> bool:
+        """Whether it ends before ``bar`` does."""
+        return self.end is not None and bar.timestamp > self.end
 
     @property
     def is_everything(self) -> bool:
@@ -46,16 +50,20 @@ class Within:
 
     def chunks(self, rows: int) -> Iterator[Sequence[HistoryItem]]:
         """As those of the whole history; some may be shorter."""
+        items = chain.from_iterable(self._history.chunks(rows))
+        while chunk := [*islice(self._inside(items), rows)]:
+            yield chunk
+
+    def _inside(self, items: Iterator[HistoryItem]) -> Iterator[HistoryItem]:
+        """Up to the end of the period: what is later need not be read, for all comes in order."""
         inside = False
-        for chunk in self._history.chunks(rows):
-            kept: list[HistoryItem] = []
-            for item in chunk:
-                if isinstance(item, Bar):
-                    inside = self._period.holds(item, self._length_ms)
-                if inside:
-                    kept.append(item)
-            if kept:
-                yield kept
+        for item in items:
+            if isinstance(item, Bar):
+                inside = self._period.holds(item, self._length_ms)
+                if not inside and self._period.is_before(item):
+                    return
+            if inside:
+                yield item
 
 
 def opened(
