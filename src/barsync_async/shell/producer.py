@@ -44,6 +44,7 @@ class Producer:
         self._intake = intake
         self._inboxes = tuple(inboxes)
         self._clock = clock
+        self._traces = log.is_enabled_for(logging.DEBUG)  # asking costs as much as the rest
         self._final_bars: FinalBars | None = None
         self._derived: list[tuple[Derived, Producer]] = []
         self._timer: TimerHandle | None = None
@@ -163,7 +164,7 @@ class Producer:
 
     def _trace(self, arrivals: Sequence[Arrival]) -> None:
         """At level debug: every bar, with the monotonic moment that decides whether it is late."""
-        if log.is_enabled_for(logging.DEBUG):
+        if self._traces:
             for at, feed, _, item in arrivals:
                 if isinstance(item, Bar):
                     log.debug(
