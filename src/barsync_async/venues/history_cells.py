@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable, Sequence
 from datetime import date, datetime, timedelta
 from decimal import Decimal
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from barsync_async.messages import excerpt
@@ -28,6 +29,7 @@ _NUMBERS = re.compile(rf"{_DIGITS}(?:\n{_DIGITS})*")
 _WALL_EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 - on every wall
 _MS = timedelta(milliseconds=1)
 _DAY_MS = 86_400_000
+_EXACT_AS_FLOAT = 2**53
 _FIRST_WALL_MS = -62_135_596_800_000  # the first moment of the year 1
 _PER_MS = {"s": (1_000, 1), "ms": (1, 1), "us": (1, 1_000), "ns": (1, 1_000_000)}
 
@@ -60,17 +62,25 @@ def number(name: str, cell: Cell, scale: int = 1) -> float:
 
 
 def plain_numbers(cells: Sequence[Cell]) -> list[float] | None:
-    """What :func:`number` makes of each of ``cells``, where all are text and look like it at once;
-    else None, and nothing is said of any.
+    """What :func:`number` makes of each of ``cells``, where all are text that looks like it, or all
+    are floats and small integers; else None, and nothing is said of any.
     """
     try:
         text = "\n".join(cells)  # type: ignore[arg-type]  # what is no text is refused
     except TypeError:
-        return None
+        return _plain_values(cells)
     if len(text) > MAX_CELL or _NUMBERS.fullmatch(text) is None:
         return None
     parts = text.split("\n")
     return [*map(float, parts)] if len(parts) == len(cells) else None  # no cell has two lines
+
+
+def _plain_values(cells: Sequence[Any]) -> list[float] | None:
+    for cell in cells:
+        kind = type(cell)
+        if kind is not float and (kind is not int or abs(cell) > _EXACT_AS_FLOAT):
+            return None
+    return [*map(float, cells)]
 
 
 def _exact(name: str, cell: Cell) -> int | float | Decimal:
