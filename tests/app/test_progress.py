@@ -93,8 +93,11 @@ def test_a_log_gets_a_line_now_and_then(
         taken(progress.watched["f"])
     lines = capsys.readouterr()
     told = (lines.out + lines.err).splitlines()
-    assert len(told) == 5  # as many as chunks
-    assert all("percent=" in line and "sets_per_s=" in line for line in told)
+    assert "bars=2200" in told[0]
+    assert "first='2026-01-02 12:01'" in told[0]
+    assert "last='2026-01-03 13:00'" in told[0]
+    assert len(told[1:]) == 5  # as many as chunks
+    assert all("percent=" in line and "sets_per_s=" in line for line in told[1:])
 
 
 def test_most_of_the_time_nothing_is_said(

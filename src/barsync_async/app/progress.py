@@ -36,7 +36,10 @@ class Progress:
     """
 
     def __init__(self, histories: Histories) -> None:
-        self._bars = sum(each.survey.bars for some in histories.values() for each in some)
+        surveys = [each.survey for some in histories.values() for each in some]
+        self._bars = sum(survey.bars for survey in surveys)
+        self._first = min((survey.first or 0 for survey in surveys), default=0)
+        self._last = max((survey.last or 0 for survey in surveys), default=0)
         self._unread = sum(map(len, histories.values()))
         self._read = self._told = self._sets = self._at = 0
         self._clock = SystemClock()
@@ -74,6 +77,8 @@ class Progress:
             container.event_bus.subscribe(EventType.SYNCHRONIZED_BARS, self._on_set)
 
     def __enter__(self) -> Self:
+        span = {"first": _shown(self._first), "last": _shown(self._last)}
+        log.info("histories", files=self._unread, bars=self._bars, **span)
         if sys.stderr.isatty():
             self._context = click.progressbar(
                 length=self._bars,
@@ -122,9 +127,12 @@ class Progress:
             self._told = min(self._read, self._bars)
 
     def _facts(self) -> dict[str, Any]:
-        at = datetime.fromtimestamp(self._at / 1_000, UTC).strftime("%Y-%m-%d %H:%M")
         rate = self._sets / max(self.seconds, 1e-9)
-        return {"sets": self._sets, "sets_per_s": round(rate), "at": at}
+        return {"sets": self._sets, "sets_per_s": round(rate), "at": _shown(self._at)}
+
+
+def _shown(timestamp: int) -> str:
+    return datetime.fromtimestamp(timestamp / 1_000, UTC).strftime("%Y-%m-%d %H:%M")
 
 
 class _Watched:

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import sys
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -170,7 +171,7 @@ def test_a_report_that_cannot_be_written_is_told_before_anything_runs(world: Pat
 def test_without_the_packages_that_draw_the_extra_is_named(
     world: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(__import__("sys").modules, "jinja2", None)
+    monkeypatch.setitem(sys.modules, "jinja2", None)
     result = backtest(world, "--data", world.parent, *LABEL)
     assert result.exit_code == 1
     assert "pip install 'barsync-async[report]'" in result.stderr
