@@ -19,6 +19,20 @@ async def test_a_day_passes_at_once() -> None:
     assert loop.time() - before == pytest.approx(DAY_S, abs=1e-6)
 
 
+@pytest.mark.timeout(20)
+async def test_years_pass_and_a_timer_of_their_end_still_rings_at_its_moment() -> None:
+    loop = asyncio.get_running_loop()
+    for _ in range(3_000):
+        before = loop.time()
+        await asyncio.sleep(DAY_S + 0.001)
+        assert loop.time() - before == pytest.approx(DAY_S + 0.001, abs=1e-6)
+    when = loop.time() + 0.25
+    rung = asyncio.Event()
+    loop.call_at(when, rung.set)
+    await rung.wait()
+    assert when <= loop.time() < when + 1e-6
+
+
 async def test_sleepers_wake_in_the_order_of_their_times() -> None:
     woken: list[int] = []
 

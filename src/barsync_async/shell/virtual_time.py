@@ -16,9 +16,10 @@ _NS_PER_S = 1_000_000_000
 class _IdleSelector(selectors.DefaultSelector):
     """Passes the time that the loop wants to wait instead of waiting."""
 
-    def __init__(self) -> None:
+    def __init__(self, on_passed: Callable[[], None]) -> None:
         super().__init__()
         self.passed_ns = 0
+        self._on_passed = on_passed
 
     def select(self, timeout: float | None = None) -> Any:
         ready = super().select(0)
@@ -27,6 +28,7 @@ class _IdleSelector(selectors.DefaultSelector):
         if timeout is None:
             raise RuntimeError("virtual time stands still: every task waits and no timer is set")
         self.passed_ns += max(1, math.ceil(timeout * _NS_PER_S))
+        self._on_passed()
         return ready
 
 
@@ -34,8 +36,14 @@ class VirtualTimeLoop(asyncio.SelectorEventLoop):
     """A loop whose ``time()`` starts at 0 and jumps to the next timer when all tasks wait."""
 
     def __init__(self) -> None:
-        self._idle = _IdleSelector()
+        self._idle = _IdleSelector(self._keep_resolution)
         super().__init__(self._idle)
+
+    def _keep_resolution(self) -> None:
+        """The base class takes for due what lies within its clock's resolution, a nanosecond. After
+        half a year that is lost in the sum, and a timer of this very moment would never be due.
+        """
+        self._clock_resolution = max(1 / _NS_PER_S, math.ulp(self.time()))
 
     def time(self) -> float:
         """Virtual seconds since the loop was made."""
