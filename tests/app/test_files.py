@@ -116,3 +116,27 @@ def test_a_file_that_cannot_be_used_is_one_clear_line(tmp_path: Path, content: s
     result = CliRunner().invoke(main, ["run", str(config(tmp_path))])
     assert result.exit_code == 1
     assert "QQQ.csv" in result.output.splitlines()[-1]
+
+
+def test_a_calendar_holds_to_the_end_of_histories_of_years(tmp_path: Path) -> None:
+    days = range(1, 1_200)
+    rows = [f"{NOON // 1_000 + day * 86_400},1,2,0.5,1.5,7" for day in days if day % 7 != 3]
+    text = "\n".join(["time,open,high,low,close,volume", *rows])
+    for symbol in ("SPY", "QQQ"):
+        (tmp_path / f"{symbol}.csv").write_text(text, "utf-8")
+    hours = {"timezone": "UTC", "open": "11:00", "close": "13:00", "days": ALL_DAYS}
+    path = config(tmp_path)
+    table = f"calendars = {{ SPY = {inline(hours)}, QQQ = {inline(hours)} }}"
+    path.write_text(path.read_text("utf-8").replace('"timeout_ms"', f'{table}, "timeout_ms"'))
+    lines = run(path)
+    fresh = [line for line in lines if line.get("status") == "complete"]
+    assert len(fresh) == len(rows)
+    last = max(fresh, key=lambda line: line["timestamp"])
+    assert {bar["provenance"] for bar in last["bars"].values()} == {"fresh"}
+
+
+ALL_DAYS = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
+
+
+def inline(table: dict[str, Any]) -> str:
+    return "{ " + ", ".join(f"{key} = {json.dumps(value)}" for key, value in table.items()) + " }"

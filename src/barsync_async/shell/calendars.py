@@ -19,21 +19,27 @@ _DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
 
 def load_calendars(
-    choices: Mapping[str, str | HoursConfig], sources: frozenset[SourceId], now: WallMs
+    choices: Mapping[str, str | HoursConfig],
+    sources: frozenset[SourceId],
+    now: WallMs,
+    until: WallMs | None = None,
 ) -> dict[SourceId, Calendar]:
-    """The calendar of each source that has one, from 40 days before ``now`` to about a year after.
+    """The calendar of each source that has one, from 40 days before ``now`` to about a year after
+    it, or after ``until`` where that is known to come.
 
     Args:
         choices: by source or by symbol (a source goes first): ``24/7``, an exchange's code as in
             ``exchange_calendars`` (``XNYS``), or hours.
         sources: those expected.
         now: the wall clock.
+        until: the last moment that anybody asks about; None: nobody knows.
 
     Raises:
         ValueError: a key is no expected source or symbol, an exchange is unknown, or the package
             is not installed.
     """
-    today = datetime.fromtimestamp(now / 1_000, UTC).date()
+    first, last = (datetime.fromtimestamp(at / 1_000, UTC).date() for at in (now, until or now))
+    first, last = first - _BEFORE, last + _AFTER
     used: set[str] = set()
     made: dict[str, Calendar | None] = {}
     calendars: dict[SourceId, Calendar] = {}
@@ -44,7 +50,7 @@ def load_calendars(
             choice = choices[key]
             name = repr(choice)
             if name not in made:
-                made[name] = _load(choice, today)
+                made[name] = _load(choice, first, last)
             calendar = made[name]
             if calendar is not None:
                 calendars[source] = calendar
@@ -58,10 +64,9 @@ def _check_used(choices: Mapping[str, Any], used: set[str]) -> None:
         raise ValueError(f"calendars: {unused[0]!r} is no expected source and no symbol of one")
 
 
-def _load(choice: str | HoursConfig, today: date) -> Calendar | None:
+def _load(choice: str | HoursConfig, first: date, last: date) -> Calendar | None:
     if choice == ALWAYS:
         return None
-    first, last = today - _BEFORE, today + _AFTER
     if isinstance(choice, HoursConfig):
         return Calendar(_sessions(choice, first, last))
     return _exchange(choice, first, last)

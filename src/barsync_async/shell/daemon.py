@@ -25,6 +25,7 @@ from barsync_async.shell.intake import Intake
 from barsync_async.shell.outputs.output import Output
 from barsync_async.shell.outputs.registry import make_sink
 from barsync_async.shell.subscription import OverflowPolicy
+from barsync_async.units import WallMs
 
 log = structlog.get_logger("barsync")
 
@@ -58,7 +59,10 @@ class Daemon:
     ) -> None:
         self._http = http
         plans = plan_connections(config)
-        self.containers = build_containers(config, clock=clock, intake=intake, connections=plans)
+        lasts = [each.survey.last or WallMs(0) for some in histories.values() for each in some]
+        self.containers = build_containers(
+            config, clock=clock, intake=intake, connections=plans, until=max(lasts, default=None)
+        )
         self._feeds = Feeds(
             plans,
             self.containers,

@@ -22,7 +22,7 @@ from barsync_async.shell.components.synchronizer import BarSynchronizer
 from barsync_async.shell.connections import ConnectionPlan
 from barsync_async.shell.container import Container, ContainerRole
 from barsync_async.shell.intake import Intake
-from barsync_async.units import SourceId
+from barsync_async.units import SourceId, WallMs
 
 COMPONENTS: Mapping[str, Callable[..., Any]] = {
     "BarSynchronizer": BarSynchronizer,
@@ -39,6 +39,7 @@ def build_containers(
     clock: Clock,
     intake: Intake,
     connections: Sequence[ConnectionPlan] = (),
+    until: WallMs | None = None,
 ) -> list[Container]:
     """Every container that ``config`` names, with its components initialized.
 
@@ -47,11 +48,12 @@ def build_containers(
         clock: the one all of them go by.
         intake: the one that the connections count their reads in.
         connections: which of them carries which source, for what a later bar proves.
+        until: when the last bar comes, where that is known.
 
     Raises:
         ConfigError: components cannot be made as configured; it names all of them.
     """
-    maker = _Maker(clock, intake, connections)
+    maker = _Maker(clock, intake, connections, until)
     containers = [maker.container(name, table) for name, table in config.containers.items()]
     if maker.mistakes:
         raise ConfigError(config.origin, maker.mistakes)
@@ -61,10 +63,17 @@ def build_containers(
 class _Maker:
     """Makes containers, and gathers what is wrong on the way."""
 
-    def __init__(self, clock: Clock, intake: Intake, connections: Sequence[ConnectionPlan]) -> None:
+    def __init__(
+        self,
+        clock: Clock,
+        intake: Intake,
+        connections: Sequence[ConnectionPlan],
+        until: WallMs | None,
+    ) -> None:
         self._clock = clock
         self._intake = intake
         self._connections = connections
+        self._until = until
         self.mistakes: list[Mistake] = []
 
     def container(self, name: str, table: ContainerConfig) -> Container:
@@ -91,7 +100,7 @@ class _Maker:
         calendars = BarSynchronizerConfig.model_validate(parameters).calendars
         if calendars:
             now = self._clock.now().wall
-            parameters["calendars"] = load_calendars(calendars, expected, now)
+            parameters["calendars"] = load_calendars(calendars, expected, now, self._until)
         parameters["feeds"] = self._carriers(expected)
         parameters["unordered_feeds"] = frozenset(
             each.name for each in self._connections if not each.in_order
