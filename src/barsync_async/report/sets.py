@@ -2,18 +2,19 @@
 
 from array import array
 from collections import Counter
+from typing import get_args
 
 import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from barsync_async.messages import SynchronizedBars, SyncSkipped
+from barsync_async.messages import SkipReason, Status, SynchronizedBars, SyncSkipped
 
 Integers = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 
-OUTCOMES = ("complete", "filled", "partial", "skipped")
-REASONS = ("", "incomplete", "empty", "warmup", "suspended")
+OUTCOMES: tuple[str, ...] = (*get_args(Status), "skipped")
+REASONS: tuple[str, ...] = ("", *get_args(SkipReason))
 
 
 class SetSeries(msgspec.Struct, frozen=True):

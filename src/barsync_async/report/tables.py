@@ -2,18 +2,19 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, get_args
 
 import msgspec
 import numpy as np
 
+from barsync_async.messages import FaultKind
 from barsync_async.report.container import ContainerReport
 from barsync_async.report.figures import drawdown
 from barsync_async.report.portfolio import PortfolioSeries
 from barsync_async.report.sets import OUTCOMES, REASONS, Integers, SetSeries
 from barsync_async.report.sources import SourceCounts
 
-FAULTS = ("raised", "late", "overflow")
+FAULTS: tuple[str, ...] = get_args(FaultKind)
 
 
 class Table(msgspec.Struct, frozen=True):
