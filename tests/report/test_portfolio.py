@@ -12,6 +12,8 @@ from msgspec.structs import replace
 
 from barsync_async.messages import Bar, Features, PortfolioUpdate, Signal, StrategyFault
 from barsync_async.portfolio.book import Book
+from barsync_async.portfolio.costs import Costs
+from barsync_async.portfolio.limits import Limits
 from barsync_async.report.figures import portfolio_figures
 from barsync_async.report.portfolio import PortfolioRecord
 from barsync_async.testing import create_bar
@@ -20,6 +22,8 @@ from barsync_async.units import SourceId, WallMs
 MINUTE = 60_000
 SOURCES = ("A_1m", "B_1m", "A_5m")
 NAMES = ("one", "two")
+COSTS = Costs(commission_bps=3.0)
+LIMITS = Limits(max_units=12)
 
 closes = st.dictionaries(st.sampled_from(SOURCES), st.integers(1, 500), max_size=3)
 wishes = st.dictionaries(
@@ -34,7 +38,7 @@ class Day:
     """A book and a record of what it publishes."""
 
     def __init__(self) -> None:
-        self.book, self.record = Book(1_000.0), PortfolioRecord()
+        self.book, self.record = Book(1_000.0, COSTS, LIMITS), PortfolioRecord()
         self.versions: list[PortfolioUpdate] = []
         self._carried: dict[str, Bar] = {}
 
@@ -80,10 +84,16 @@ def test_the_strategies_shares_add_up_to_the_portfolio(
     assert series is not None
     figures = portfolio_figures(series, strategies)
     assert series.equity.tolist() == [each.equity for each in day.versions]
-    assert figures.costs == pytest.approx(0.0, abs=1e-9)
-    assert figures.unattributed == pytest.approx(0.0, abs=1e-9)
+    assert figures.costs == pytest.approx(figures.traded * 3e-4)
+    assert figures.unattributed == pytest.approx(0.0, abs=1e-6)
+    refused = [each.strategy for update in day.versions for each in update.refused]
+    for name, counts in strategies.items():
+        assert counts.refused == refused.count(name)
     assert figures.traded <= sum(each.traded for each in strategies.values()) + 1e-9
+    peak = 1_000.0
     for row, update in enumerate(day.versions):
+        peak = max(peak, update.equity)
+        assert series.drawdown[row] == pytest.approx(update.equity / peak - 1, abs=1e-12)
         assert series.net[row] == pytest.approx(update.equity - update.cash, abs=1e-9)
         assert series.gross[row] >= abs(series.net[row]) - 1e-9
     assert figures.traded == pytest.approx(recounted(day.versions, minutes))
@@ -124,13 +134,14 @@ def signal(number: int, units: float) -> Signal:
 
 def test_what_a_trade_costs_beyond_its_value_is_told_apart() -> None:
     record = PortfolioRecord()
+    paid = {"positions": {"A": 5.0}, "cash": 949.0, "costs": 1.0, "turnover": 50.0}
     see(record, 1, 10.0)
     record.add_version(update(1))
     see(record, 2, 10.0)
     record.add_signal(signal(2, 5.0))
-    record.add_version(update(2, positions={"A": 5.0}, cash=949.0, equity=999.0, applied=("one",)))
+    record.add_version(update(2, **paid, equity=999.0, applied=("one",)))
     see(record, 3, 12.0)
-    record.add_version(update(3, positions={"A": 5.0}, cash=949.0, equity=1_009.0))
+    record.add_version(update(3, **paid, equity=1_009.0))
     series, strategies = record.series(), record.strategies()
     assert series is not None
     assert series.costs.tolist() == [0.0, 1.0, 0.0]

@@ -11,21 +11,12 @@ from barsync_async.report.sets import Floats
 from barsync_async.report.strategies import StrategyCounts
 
 
-def drawdown(equity: Floats) -> Floats:
-    """By which share of its highest value so far equity lies below it: 0 at a new high, -0.1 at 10
-    per cent below; NaN until it was above 0.
-    """
-    peak = np.maximum.accumulate(equity)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return np.where(peak > 0, equity / peak - 1.0, np.nan)
-
-
 class PortfolioFigures(msgspec.Struct, frozen=True, kw_only=True):
     """What became of a portfolio.
 
     ``start`` and ``end`` are the equity at the first and the last version; ``gain`` and
-    ``returned`` (a share of ``start``) are between them. ``max_drawdown`` is the least value of
-    :func:`drawdown`, reached at ``trough`` (ms since the epoch). ``turnover`` is ``traded`` by the
+    ``returned`` (a share of ``start``) are between them. ``max_drawdown`` is the deepest one,
+    reached at ``trough`` (ms since the epoch). ``turnover`` is ``traded`` by the
     mean equity. ``exposure`` and ``max_exposure`` are the mean and the greatest gross value of the
     positions, as a share of the equity at that version. ``unattributed`` is that part of the gain
     before costs that is no strategy's own. NaN stands for what has no value.
@@ -51,8 +42,7 @@ def portfolio_figures(
 ) -> PortfolioFigures:
     """The figures of a portfolio of at least one version."""
     start, end = float(series.equity[0]), float(series.equity[-1])
-    below = drawdown(series.equity)
-    deepest = int(np.nanargmin(below)) if not np.all(np.isnan(below)) else 0
+    deepest = int(np.argmin(series.drawdown))
     traded, costs = math.fsum(series.traded), math.fsum(series.costs)
     exposure = ratio(series.gross, series.equity)
     own = math.fsum(each.gain for each in strategies.values())
@@ -62,14 +52,14 @@ def portfolio_figures(
         end=end,
         gain=end - start,
         returned=end / start - 1.0 if start > 0 else math.nan,
-        max_drawdown=float(below[deepest]),
+        max_drawdown=float(series.drawdown[deepest]),
         trough=int(series.timestamp[deepest]),
         traded=traded,
         turnover=traded / mean if (mean := float(np.mean(series.equity))) > 0 else math.nan,
         costs=costs,
         exposure=float(np.mean(exposure)),
         max_exposure=float(np.max(exposure)),
-        unattributed=end - start + costs - own,
+        unattributed=end - start + math.fsum(series.costs[1:]) - own,
     )
 
 

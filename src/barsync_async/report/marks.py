@@ -40,11 +40,6 @@ class Marks:
             if before is not None and after is not None and after.close != before.close:
                 yield symbol, after.close - before.close
 
-    def mark(self, symbol: str) -> float:
-        """Its newest close; NaN where there was none yet."""
-        bar = self._newest.get(symbol)
-        return float("nan") if bar is None else bar.close
-
     def fill(self, symbol: str) -> float | None:
         """At what it can be bought and sold at this timestamp; None: not at all."""
         for bar in self._cells(symbol):

@@ -11,21 +11,23 @@ from barsync_async.report.marks import Marks
 from barsync_async.report.sets import Floats, Integers
 from barsync_async.report.strategies import StrategyCounts, StrategyRecord
 
-_COLUMNS = ("cash", "equity", "gross", "net", "traded", "costs")
+_COLUMNS = ("cash", "equity", "drawdown", "gross", "net", "traded", "costs")
 
 
 class PortfolioSeries(msgspec.Struct, frozen=True):
     """One row a version; money is in the currency of the closes.
 
-    ``gross`` and ``net`` are the sums of the positions' values, without and with their signs.
-    ``traded`` is the value at the marks of what was bought and sold for the version, ``costs`` what
-    that cost beyond its value (fees, slippage).
+    ``drawdown`` is the equity by its highest value so far, less 1: 0 at a new high, -0.1 at 10 per
+    cent below. ``gross`` and ``net`` are the sums of the positions' values, without and with their
+    signs. ``traded`` is the value at the marks of what was bought and sold for the version,
+    ``costs`` what that cost beyond its value (fees, slippage).
     """
 
     timestamp: Integers
     version: Integers
     cash: Floats
     equity: Floats
+    drawdown: Floats
     gross: Floats
     net: Floats
     traded: Floats
@@ -39,8 +41,7 @@ class PortfolioRecord:
         self._marks = Marks()
         self._strategies: dict[str, StrategyRecord] = {}
         self._signals: dict[str, Signal] = {}
-        self._positions: Mapping[str, float] = {}
-        self._cash: float | None = None
+        self._last: PortfolioUpdate | None = None
         self._timestamps = array("q")
         self._versions = array("q")
         self._values = {name: array("d") for name in _COLUMNS}
@@ -65,40 +66,32 @@ class PortfolioRecord:
             signal = self._signals.pop(name, None)
             if signal is not None:
                 self._strategy(name).apply(signal)
-        self._move(update)
-        for strategy in self._strategies.values():
-            strategy.fill(self._marks)
+        self._move()
+        for name, strategy in self._strategies.items():
+            strategy.fill(self._marks, _granted(update, name))
         self._append(update)
-        self._positions, self._cash = update.positions, update.cash
+        self._last = update
 
     def _strategy(self, name: str) -> StrategyRecord:
         return self._strategies.setdefault(name, StrategyRecord())
 
-    def _move(self, update: PortfolioUpdate) -> None:
-        """Mark all that is held or will be, by whomever; what was held gains by it."""
-        symbols = {*self._positions, *update.positions}
-        for strategy in self._strategies.values():
-            symbols.update(strategy.wanted)
+    def _move(self) -> None:
+        """Mark all that is held or will be; who held it gains by it."""
+        symbols = {symbol for each in self._strategies.values() for symbol in each.wanted}
         moves = [*self._marks.move(sorted(symbols))]
         for strategy in self._strategies.values():
             strategy.moved(moves)
 
     def _append(self, update: PortfolioUpdate) -> None:
-        mark, before, after = self._marks.mark, self._positions, update.positions
-        values = [units * mark(symbol) for symbol, units in after.items()]
-        bought = [
-            (after.get(symbol, 0.0) - before.get(symbol, 0.0)) * mark(symbol)
-            for symbol in {**before, **after}
-            if after.get(symbol, 0.0) != before.get(symbol, 0.0)
-        ]
-        spent = 0.0 if self._cash is None else self._cash - update.cash
+        last = self._last
         row = {
             "cash": update.cash,
             "equity": update.equity,
-            "gross": sum(map(abs, values)),
-            "net": sum(values),
-            "traded": sum(map(abs, bought)),
-            "costs": spent - sum(bought) if self._cash is not None and bought else 0.0,
+            "drawdown": -update.drawdown,
+            "gross": update.gross_exposure,
+            "net": update.net_exposure,
+            "traded": update.turnover - (last.turnover if last else 0.0),
+            "costs": update.costs - (last.costs if last else 0.0),
         }
         self._timestamps.append(update.timestamp)
         self._versions.append(update.version)
@@ -118,3 +111,8 @@ class PortfolioRecord:
     def strategies(self) -> Mapping[str, StrategyCounts]:
         """All so far, by name, in the order in which they first spoke."""
         return {name: each.counts() for name, each in self._strategies.items()}
+
+
+def _granted(update: PortfolioUpdate, strategy: str) -> dict[str, float]:
+    """What ``strategy`` has in place of its targets that were refused."""
+    return {each.symbol: each.granted for each in update.refused if each.strategy == strategy}

@@ -18,7 +18,8 @@ from barsync_async.units import symbol_of
 
 class StrategyCounts(msgspec.Struct, frozen=True, kw_only=True):
     """``decisions`` are its signals, ``applied`` those that came into a version in time,
-    ``changes`` those of the applied that wanted another position than before. ``faults`` counts by
+    ``changes`` those of the applied that wanted another position than before, ``refused`` its
+    targets beyond a limit of the portfolio. ``faults`` counts by
     kind. ``traded`` is the value of its own changes of position, ``gain`` what its own holdings won
     at the marks, before costs; both in the currency of the closes.
     """
@@ -26,6 +27,7 @@ class StrategyCounts(msgspec.Struct, frozen=True, kw_only=True):
     decisions: int
     applied: int
     changes: int
+    refused: int
     faults: Mapping[str, int]
     traded: float
     gain: float
@@ -38,7 +40,7 @@ class StrategyRecord:
         self.wanted: dict[str, float] = {}
         self.held: dict[str, float] = {}
         self._pending: set[str] = set()
-        self._decisions = self._applied = self._changes = 0
+        self._decisions = self._applied = self._changes = self._refused = 0
         self._faults: Counter[str] = Counter()
         self._traded = 0.0
         self.gain = 0.0
@@ -69,8 +71,12 @@ class StrategyRecord:
         self._pending |= changed
         self.wanted.update(targets)
 
-    def fill(self, marks: Marks) -> None:
-        """Take on what can be filled at this timestamp."""
+    def fill(self, marks: Marks, granted: Mapping[str, float]) -> None:
+        """Take on what can be filled at this timestamp; of symbols in ``granted`` no more than so
+        many units, for the rest was refused.
+        """
+        self._refused += len(granted)
+        self.wanted.update(granted)
         for symbol in sorted(self._pending):
             price = marks.fill(symbol)
             if price is not None:
@@ -85,6 +91,7 @@ class StrategyRecord:
             decisions=self._decisions,
             applied=self._applied,
             changes=self._changes,
+            refused=self._refused,
             faults=dict(sorted(self._faults.items())),
             traded=self._traded,
             gain=self.gain,

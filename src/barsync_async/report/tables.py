@@ -5,11 +5,9 @@ from datetime import UTC, datetime
 from typing import Any, get_args
 
 import msgspec
-import numpy as np
 
 from barsync_async.messages import FaultKind
 from barsync_async.report.container import ContainerReport
-from barsync_async.report.figures import drawdown
 from barsync_async.report.portfolio import PortfolioSeries
 from barsync_async.report.sets import OUTCOMES, REASONS, Integers, SetSeries
 from barsync_async.report.sources import SourceCounts
@@ -71,13 +69,11 @@ def _sets(sets: SetSeries) -> Columns:
 
 
 def _equity(series: PortfolioSeries) -> Columns:
-    below = drawdown(series.equity).tolist()
-    values = ("cash", "equity", "gross", "net", "traded", "costs")
+    values = ("cash", "equity", "drawdown", "gross", "net", "traded", "costs")
     return {
         **_stamps(series.timestamp),
         "version": series.version.tolist(),
         **{name: getattr(series, name).tolist() for name in values},
-        "drawdown": [None if np.isnan(each) else each for each in below],
     }
 
 
@@ -87,7 +83,7 @@ def _strategies(report: ContainerReport) -> Columns:
         "strategy": [*report.strategies],
         **{
             name: [getattr(counts, name) for counts in each]
-            for name in ("decisions", "applied", "changes")
+            for name in ("decisions", "applied", "changes", "refused")
         },
         **{kind: [counts.faults.get(kind, 0) for counts in each] for kind in FAULTS},
         "traded": [counts.traded for counts in each],

@@ -63,7 +63,7 @@ def _strategies(
     rows = [
         [
             name,
-            *map(_count, (each.decisions, each.applied, each.changes)),
+            *map(_count, (each.decisions, each.applied, each.changes, each.refused)),
             *(_count(each.faults.get(kind, 0)) for kind in FAULTS),
             _money(each.traded),
             _money(each.gain),
@@ -73,7 +73,7 @@ def _strategies(
     note = "Traded and gain are of each strategy's own holdings, at the marks, before costs."
     if figures is not None and abs(figures.unattributed) >= _CENT:
         note += f" Gain that is no strategy's own: {_money(figures.unattributed)}."
-    heads = ["strategy", "decisions", "applied", "changes", *FAULTS, "traded", "gain"]
+    heads = ["strategy", "decisions", "applied", "changes", "refused", *FAULTS, "traded", "gain"]
     return {"title": "Strategies", "heads": heads, "rows": rows, "note": note}
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from barsync_async.report.container import ContainerReport
-from barsync_async.report.figures import drawdown, ratio
+from barsync_async.report.figures import ratio
 from barsync_async.report.portfolio import PortfolioSeries
 from barsync_async.report.sets import OUTCOMES, Floats, Integers, SetSeries
 from barsync_async.report.thinning import completeness, kept_points
@@ -42,7 +42,7 @@ def _of_portfolio(series: PortfolioSeries) -> list[Chart]:
     exposure = 100 * ratio(series.gross, series.equity)
     return [
         _line("Equity", stamps, series.equity, _BLUE, ",.2f", low=False),
-        _line("Drawdown, %", stamps, 100 * drawdown(series.equity), _RED, ".3f", filled=True),
+        _line("Drawdown, %", stamps, 100 * series.drawdown, _RED, ".3f", filled=True),
         _line("Gross exposure, % of equity", stamps, exposure, _VIOLET, ".2f", filled=True),
     ]
 
