@@ -27,11 +27,12 @@ def ran(folder: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
     )
 
 
-def test_a_strategy_is_written_with_a_test_that_passes(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("what", "key"), [("strategy", "strategies"), ("indicator", "indicators")])
+def test_it_is_written_with_a_test_that_passes(tmp_path: Path, what: str, key: str) -> None:
     folder = tmp_path / "desk"
-    result = new("strategy", "mean_reversion", "--directory", folder)
+    result = new(what, "mean_reversion", "--directory", folder)
     assert result.exit_code == 0, result.output
-    assert "mean_reversion:MeanReversion" in result.output
+    assert f'{key} = ["mean_reversion:MeanReversion"]' in result.output
     assert sorted(path.name for path in folder.iterdir()) == [
         "mean_reversion.py",
         "test_mean_reversion.py",
@@ -42,8 +43,9 @@ def test_a_strategy_is_written_with_a_test_that_passes(tmp_path: Path) -> None:
     assert "3 passed" in tested.stdout
 
 
-def test_what_is_written_is_clean(tmp_path: Path) -> None:
-    new("strategy", "mine_own", "--directory", tmp_path)
+@pytest.mark.parametrize("what", ["strategy", "indicator"])
+def test_what_is_written_is_clean(tmp_path: Path, what: str) -> None:
+    new(what, "mine_own", "--directory", tmp_path)
     style = ("--isolated", "--line-length=100")
     checked = ran(tmp_path, "-m", "ruff", "check", *style, "--select", "E,F,I,B,UP,SIM,PL")
     assert checked.returncode == 0, checked.stdout
@@ -60,6 +62,15 @@ from barsync_async import StrategyRunner
 print(StrategyRunner([{"name": "mine_own:MineOwn", "units": 2.0}]).strategy_names)
 """
     assert ran(tmp_path, "-c", code).stdout == "('mine_own',)\n"
+
+
+def test_the_written_indicator_runs_by_its_path(tmp_path: Path) -> None:
+    new("indicator", "mine_own", "--directory", tmp_path)
+    code = """
+from barsync_async.indicator_choice import parse_indicators
+print([spec.label for spec in parse_indicators([{"name": "mine_own:MineOwn", "window": 5}])])
+"""
+    assert ran(tmp_path, "-c", code).stdout == "['MineOwn_5']\n"
 
 
 @pytest.mark.parametrize("there", ["mine.py", "test_mine.py"])

@@ -14,7 +14,7 @@ _NAME = re.compile(r"[a-z][a-z0-9_]*")
 
 @click.group()
 def new() -> None:
-    """Write a tested example of a strategy to begin with."""
+    """Write a tested example of a strategy or an indicator to begin with."""
 
 
 def _name(context: click.Context, parameter: click.Parameter, value: str) -> str:
@@ -45,17 +45,20 @@ directory_option = click.option(
 @directory_option
 def strategy(name: str, directory: Path) -> None:
     """Write the strategy NAME and its test: NAME.py and test_NAME.py."""
-    kind = _class_name(name)
-    _write(name, kind, directory, "strategy")
-    click.echo(f'in a config: strategies = ["{name}:{kind}"], with {directory} on PYTHONPATH')
+    _write("strategy", "strategies", name, directory)
 
 
-def _class_name(name: str) -> str:
-    return "".join(part.capitalize() for part in name.split("_"))
+@new.command()
+@name_argument
+@directory_option
+def indicator(name: str, directory: Path) -> None:
+    """Write the indicator NAME and its test: NAME.py and test_NAME.py."""
+    _write("indicator", "indicators", name, directory)
 
 
-def _write(name: str, kind: str, directory: Path, what: str) -> None:
+def _write(what: str, key: str, name: str, directory: Path) -> None:
     """Both files or none; what is there already stays as it is."""
+    kind = "".join(part.capitalize() for part in name.split("_"))
     made = {
         directory / f"{name}.py": f"{what}.py.txt",
         directory / f"test_{name}.py": f"test_{what}.py.txt",
@@ -71,6 +74,7 @@ def _write(name: str, kind: str, directory: Path, what: str) -> None:
     except OSError as error:
         raise click.ClickException(f"{error.filename}: {error.strerror}") from error
     click.echo(f"try it: python -m pytest {directory / f'test_{name}.py'}")
+    click.echo(f'in a config: {key} = ["{name}:{kind}"], with {directory} on PYTHONPATH')
 
 
 def _filled(template: str, name: str, kind: str) -> str:
