@@ -159,3 +159,17 @@ def test_the_config_on_the_features_page_is_a_good_one() -> None:
     indicators = container["components"]["feature_calc"]["config"]["indicators"]
     for each in indicators:
         check_indicator(each)
+
+
+@pytest.mark.parametrize("page", ["strategies", "portfolio"])
+def test_every_component_on_these_pages_is_a_good_one(page: str) -> None:
+    documents = [tomllib.loads(text) for text in blocks(read(f"docs/{page}.md"), "toml")]
+    components = [
+        component
+        for document in documents
+        for container in document.get("containers", {}).values()
+        for component in container["components"].values()
+    ]
+    assert components
+    for component in components:
+        COMPONENT_CONFIGS[component["type"]].model_validate(component["config"])

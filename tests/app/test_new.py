@@ -1,6 +1,7 @@
 """What ``barsync new`` writes: good from the first moment on, and over nobody's work."""
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -41,6 +42,14 @@ def test_it_is_written_with_a_test_that_passes(tmp_path: Path, what: str, key: s
     tested = ran(folder, "-m", "pytest", *options)
     assert tested.returncode == 0, tested.stdout + tested.stderr
     assert "3 passed" in tested.stdout
+
+
+def test_the_example_of_the_strategies_page_holds(tmp_path: Path) -> None:
+    new("strategy", "mean_reversion", "--directory", tmp_path)
+    page = (Path(__file__).parents[2] / "docs" / "strategies.md").read_text("utf-8")
+    (code,) = re.findall(r"^```python\n(.*?)^```$", page, re.DOTALL | re.MULTILINE)
+    done = ran(tmp_path, "-W", "error", "-c", code)
+    assert done.returncode == 0, done.stderr
 
 
 @pytest.mark.parametrize("what", ["strategy", "indicator"])
