@@ -2,8 +2,6 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
-from operator import itemgetter
-from typing import Any
 
 import numpy as np
 
@@ -63,24 +61,14 @@ class FreshBarsReader:
     """
 
     def __init__(self, sources: Sequence[SourceId]) -> None:
-        self._sources = sources
-        self._cells_of: Callable[[Any], Sequence[Bar]] | None = None
-        if len(sources) > 1:
-            self._cells_of = itemgetter(*sources)
+        self._sources = [*sources]
 
     def read(self, bars: SynchronizedBars) -> FreshBars:
         """The observations in ``bars``."""
         cells = self._cells(bars.bars)
         fresh = [cell for cell in cells if cell is not None and cell.provenance == "fresh"]
-        columns: Columns = ALL
-        if len(fresh) < len(cells):
-            places = [
-                place
-                for place, cell in enumerate(cells)
-                if cell is not None and cell.provenance == "fresh"
-            ]
-            columns = np.array(places, dtype=np.intp)
-        closes = np.array([bar.close for bar in fresh], dtype=np.float64)
+        columns = ALL if len(fresh) == len(cells) else _places(cells)
+        closes = np.fromiter([bar.close for bar in fresh], np.float64, len(fresh))
         good = np.isfinite(closes)
         if not good.all():
             fresh = [bar for bar, is_good in zip(fresh, good.tolist(), strict=True) if is_good]
@@ -88,12 +76,14 @@ class FreshBarsReader:
         return FreshBars(bars.timestamp, columns, _Fields(fresh, closes))
 
     def _cells(self, bars: Mapping[SourceId, Bar]) -> Sequence[Bar | None]:
-        if self._cells_of is not None and len(bars) >= len(self._sources):
-            try:
-                return self._cells_of(bars)
-            except KeyError:  # others than ours are in it as well
-                pass
+        if [*bars] == self._sources:  # as a synchronizer makes them, and no look-up is quicker
+            return [*bars.values()]
         return [bars.get(source) for source in self._sources]
+
+
+def _places(cells: Sequence[Bar | None]) -> Columns:
+    """Where the fresh ones stand."""
+    return np.flatnonzero([cell is not None and cell.provenance == "fresh" for cell in cells])
 
 
 class _Fields:
@@ -106,4 +96,5 @@ class _Fields:
     def __call__(self, field: str) -> FloatArray:
         if field == "close":
             return self._closes
-        return np.array([getattr(bar, field) for bar in self._bars], dtype=np.float64)
+        values = [getattr(bar, field) for bar in self._bars]
+        return np.fromiter(values, np.float64, len(values))
