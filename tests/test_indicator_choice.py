@@ -87,6 +87,7 @@ def test_parameters_out_of_the_usual_show_in_the_label_unless_there_is_one(
         ("beta", 2),
         ("spread", 3),
         ("relative_strength", 1),
+        ("cointegration", 30),
     ],
 )
 def test_a_window_has_its_bounds(name: str, minimum: int) -> None:
@@ -117,6 +118,8 @@ def test_a_window_has_its_bounds(name: str, minimum: int) -> None:
         ({"name": "returns", "kind": "net"}, "returns: kind = 'net': expected one of log simple"),
         ({"name": "session_vwap", "start": "9:30"}, "start = '9:30': expected HH:MM"),
         ({"name": "sma", "benchmark": "SPY_1m"}, "sma: benchmark = 'SPY_1m': it compares no"),
+        ({"name": "cointegration", "lag": 0}, "cointegration: lag = 0: expected a whole number"),
+        ({"name": "cointegration", "every_s": -1}, "every_s = -1: expected a number above 0"),
         ({"name": "beta", "benchmark": 5}, "beta: benchmark = 5: expected a source"),
         ({"name": "beta", "benchmark": "SPY"}, "'SPY'"),
         (f"{__name__}:NoScope", "scope = None: expected one of source pair"),

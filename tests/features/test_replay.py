@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from barsync_async.features import INDICATORS, FeatureEngine
@@ -16,7 +16,11 @@ from barsync_async.units import SourceId, WallMs
 NOON = 1_800_000_000_000
 MINUTE = 60_000
 NAMES = ("A_1m", "B_1m", "C_1m")
-SHORT = {"macd": {"fast": 2, "slow": 3, "signal": 2}, "session_vwap": {}}
+SHORT = {
+    "macd": {"fast": 2, "slow": 3, "signal": 2},
+    "session_vwap": {},
+    "cointegration": {"window": 30},
+}
 CHOICES = [{"name": name, **SHORT.get(name, {"window": 3})} for name in INDICATORS]
 
 cents = st.integers(9_000, 11_000).map(lambda each: each / 100)
@@ -53,6 +57,7 @@ def plain(features: Features | None) -> Mapping[str, Any]:
     return {name: repr(dict(values)) for name, values in features.features.items()}
 
 
+@settings(max_examples=30)
 @given(days, st.data(), st.integers(1, 5))
 def test_after_revisions_all_is_as_if_they_had_come_the_first_time(
     table: list[tuple[float | None, ...]], data: st.DataObject, remembered: int

@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import pytest
 import talib
+from statsmodels.tsa.stattools import coint  # type: ignore[import-untyped]  # it has no types
 
 from barsync_async.features import FeatureEngine, FloatArray
 from barsync_async.indicator_choice import parse_indicators
@@ -20,6 +21,7 @@ from barsync_async.units import SourceId, WallMs
 BARS = Path(__file__).resolve().parents[3] / "shared" / "samples" / "bars"
 NEW_YORK = ZoneInfo("America/New_York")
 FILES = {"SPY": "SPY_1min.csv", "AAPL": "AAPL_1min.csv", "MSFT": "MSFT_1min.csv"}
+PAIRS = ("AAPL_1m|MSFT_1m", "AAPL_1m|SPY_1m", "MSFT_1m|SPY_1m")
 SCALES = {"covariance": 1e-9, "spread_zscore": 1.0}
 """Where values near 0 are sums of larger ones that cancel: what is 1 there."""
 
@@ -66,13 +68,21 @@ def bars() -> Mapping[str, Sequence[Bar]]:
 @pytest.fixture(scope="module")
 def features(bars: Mapping[str, Sequence[Bar]]) -> Mapping[WallMs, Features]:
     """By timestamp, what an engine over all three says."""
+    sets, names = sets_of(bars)
+    engine = FeatureEngine(names, parse_indicators(INDICATORS))
+    return {each.timestamp: engine.update(each) for each in sets}
+
+
+def sets_of(
+    bars: Mapping[str, Sequence[Bar]],
+) -> tuple[list[SynchronizedBars], list[SourceId]]:
+    """One for every minute of which anybody has a bar, and all sources."""
     cells: dict[WallMs, dict[SourceId, Bar]] = {}
     for of_symbol in bars.values():
         for bar in of_symbol:
             cells.setdefault(bar.timestamp, {})[bar.source] = bar
     names = [SourceId(f"{symbol}_1m") for symbol in FILES]
-    engine = FeatureEngine(names, parse_indicators(INDICATORS))
-    return {at: engine.update(a_set(at, cells[at], names)) for at in sorted(cells)}
+    return [a_set(at, cells[at], names) for at in sorted(cells)], names
 
 
 def a_set(at: WallMs, cells: dict[SourceId, Bar], names: Sequence[SourceId]) -> SynchronizedBars:
@@ -181,3 +191,32 @@ def of_two(y: FloatArray, x: FloatArray) -> dict[str, float]:
         "hedge_ratio": ratio,
         "relative_strength": np.exp((y[-1] - y[-21]) - (x[-1] - x[-21])),
     }
+
+
+def test_the_cointegration_of_each_pair_is_that_of_statsmodels(
+    bars: Mapping[str, Sequence[Bar]],
+) -> None:
+    sets, names = sets_of(bars)
+    choice = {"name": "cointegration", "window": 120, "every_s": 7_200}
+    engine = FeatureEngine(names, parse_indicators([choice]))
+    closes: dict[str, list[list[float]]] = {pair: [] for pair in PAIRS}
+    waiting: dict[str, float] = {}
+    period, compared = None, 0
+    for each in sets:
+        (values,) = engine.update(each).features.values()
+        for pair, wanted in waiting.items():
+            assert values[pair] == pytest.approx(wanted, rel=1e-9, nan_ok=True), each.timestamp
+            compared += bool(np.isfinite(wanted))
+        waiting = {}
+        for pair, logs in closes.items():
+            both = [each.bars.get(SourceId(name)) for name in pair.split("|")]
+            if None not in both:
+                logs.append([np.log(bar.close) for bar in both if bar is not None])
+        if each.timestamp // 7_200_000 != period:
+            period = each.timestamp // 7_200_000
+            waiting = {pair: tied(np.array(logs[-120:])) for pair, logs in closes.items()}
+    assert compared > 30
+
+
+def tied(logs: FloatArray) -> float:
+    return float(coint(*logs.T)[1]) if len(logs) == 120 else float("nan")

@@ -1,11 +1,13 @@
 """All indicators over all sources, running: one array pass a set."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from copy import copy, deepcopy
 from typing import NamedTuple, Self
 
 import numpy as np
 
+from barsync_async.features.cointegration import Cointegration, Result
+from barsync_async.features.columns import FloatArray
 from barsync_async.features.fresh_bars import FreshBars
 from barsync_async.features.fresh_pairs import FreshPairs, PairColumns
 from barsync_async.features.indicator import PairIndicator, SourceIndicator
@@ -95,6 +97,20 @@ class IndicatorBank:
             for name, array in zip(names, indicator.update(pairs), strict=True):
                 values[name] = Values(group.places, np.array(array))
         return values
+
+    def defer_to(self, defer: Callable[[Callable[[], FloatArray]], Result]) -> None:
+        """Have the work of the slow ones done by ``defer``."""
+        for indicator in self._slow():
+            indicator.defer = defer
+
+    def due(self) -> list[Result]:
+        """What the next update would wait for."""
+        return [due for each in self._slow() if (due := each.due()) is not None]
+
+    def _slow(self) -> Iterator[Cointegration]:
+        for each in self._across:
+            if isinstance(each.indicator, Cointegration):
+                yield each.indicator
 
     def copy(self) -> Self:
         """Another bank in the same state, which moves on by itself."""

@@ -1,8 +1,11 @@
 """From sets to features, in order."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import TypeAlias
 
 from barsync_async.features.bank import IndicatorBank
+from barsync_async.features.cointegration import Result
+from barsync_async.features.columns import FloatArray
 from barsync_async.features.fresh_bars import FreshBarsReader
 from barsync_async.features.pairs import Pair, chosen_pairs, default_pairs
 from barsync_async.features.replay import Replay
@@ -10,6 +13,8 @@ from barsync_async.features.spec import IndicatorSpec
 from barsync_async.features.table import FeatureTable
 from barsync_async.messages import Features, SynchronizedBars
 from barsync_async.units import SourceId, WallMs, split_source
+
+Defer: TypeAlias = Callable[[Callable[[], FloatArray]], Result]
 
 
 class FeatureEngine:
@@ -50,6 +55,7 @@ class FeatureEngine:
         self._bank = IndicatorBank(self.sources, indicators, self.pairs)
         self._replay = Replay(self._bank, self._reader, remembered) if remembered else None
         self._timestamp: WallMs | None = None
+        self._defer: Defer | None = None
 
     def _choose(
         self, pairs: Sequence[Pair] | None, indicators: Sequence[IndicatorSpec]
@@ -78,6 +84,15 @@ class FeatureEngine:
             self._replay.note(self._bank, bars)
         return _features(bars, self._bank.update(self._reader.read(bars)))
 
+    def defer_to(self, defer: Defer) -> None:
+        """Have slow work done by ``defer``, an executor's ``submit``. It changes no value."""
+        self._defer = defer
+        self._bank.defer_to(defer)
+
+    def due(self) -> list[Result]:
+        """What the next :meth:`update` would wait for: results of what was deferred."""
+        return self._bank.due()
+
     def revise(self, bars: SynchronizedBars) -> Features | None:
         """Correct the state by the revision of an earlier set: it is, to the bit, as if ``bars``
         had come in the place of that set, or in its turn where its timestamp had none.
@@ -90,6 +105,8 @@ class FeatureEngine:
         if replayed is None:
             return None
         self._bank = replayed.bank
+        if self._defer is not None:
+            self._bank.defer_to(self._defer)
         self._timestamp = max(bars.timestamp, self._timestamp or bars.timestamp)
         return _features(bars, replayed.features)
 

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from barsync_async.features.atr import Atr
 from barsync_async.features.bollinger import Bollinger
 from barsync_async.features.co_movement import Beta, Correlation, Covariance
+from barsync_async.features.cointegration import Cointegration
 from barsync_async.features.ema import Ema
 from barsync_async.features.indicator import IndicatorMaker
 from barsync_async.features.macd import Macd
@@ -31,4 +32,5 @@ INDICATORS: Mapping[str, IndicatorMaker] = {
     "beta": Beta,
     "spread": Spread,
     "relative_strength": RelativeStrength,
+    "cointegration": Cointegration,
 }

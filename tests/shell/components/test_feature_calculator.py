@@ -2,8 +2,10 @@
 
 import asyncio
 import math
+import threading
 from typing import Any
 
+import numpy as np
 import pytest
 
 from barsync_async.errors import ComponentError
@@ -235,3 +237,32 @@ async def test_what_waits_when_the_container_is_stopped_still_gets_its_features(
     await bench.container.stop()
     await task
     assert [each.timestamp for each in bench.features] == [NOON + n * MINUTE for n in range(3)]
+
+
+async def test_slow_indicators_work_in_a_thread_and_say_the_same() -> None:
+    choice = {"name": "cointegration", "window": 30, "every_s": 600, "label": "tied"}
+    random = np.random.default_rng(1)
+    closes = 100 * np.exp(random.normal(0, 0.01, (70, 2)).cumsum(axis=0))
+    inline, threaded = Bench(choice), Bench(choice, clock=VirtualClock(WallMs(NOON)))
+    task = asyncio.ensure_future(threaded.container.run())
+    await asyncio.sleep(0)
+    for bench in (inline, threaded):
+        for number, pair in enumerate(closes.tolist()):
+            bench.bars(number, *pair)
+    await threaded.container.stop()
+    await task
+    told = [
+        [each.features["tied"]["QQQ_1m|SPY_1m"] for each in bench.features]
+        for bench in (inline, threaded)
+    ]
+    assert told[0] == pytest.approx(told[1], rel=0, abs=0, nan_ok=True)
+    assert math.isfinite(told[0][-1])
+    assert not any(thread.name == "features" and thread.is_alive() for thread in _others())
+
+
+def _others() -> list[threading.Thread]:
+    """The threads that are left once each has had time to end."""
+    found = [each for each in threading.enumerate() if each.name == "features"]
+    for each in found:
+        each.join(10)
+    return found

@@ -1,16 +1,19 @@
 """The feature worker: one FEATURES event for each synchronized set."""
 
-from collections.abc import Iterable, Sequence
+import asyncio
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Future
 
 import structlog
 
 from barsync_async.errors import ComponentError
-from barsync_async.features import FeatureEngine
+from barsync_async.features import FeatureEngine, FloatArray
 from barsync_async.indicator_choice import IndicatorChoice, parse_indicators
 from barsync_async.messages import Event, EventType, Features
 from barsync_async.shell.components.synchronizer import BarSynchronizer
 from barsync_async.shell.container import Container
 from barsync_async.shell.stage import Stage
+from barsync_async.shell.thread import AbandonableThread
 from barsync_async.units import SourceId
 
 log = structlog.get_logger("barsync.features")
@@ -37,6 +40,7 @@ class MultiSymbolFeatureCalculator:
         pairs: Sequence[Sequence[str]] | None = None,
     ) -> None:
         self._indicators = parse_indicators(indicators)
+        self._thread: AbandonableThread | None = None
         self._pairs = None if pairs is None else [(SourceId(a), SourceId(b)) for a, b in pairs]
 
     def initialize(self, container: Container) -> None:
@@ -79,8 +83,24 @@ class MultiSymbolFeatureCalculator:
         self._bus.publish(Event(EventType.FEATURES, features))
 
     async def run(self) -> None:
-        """Work until :meth:`stop`."""
-        await self._stage.run()
+        """Work until :meth:`stop`; slow indicators in a thread, for which a set may wait."""
+        self._engine.defer_to(self._in_thread)
+        queue = self._stage.queue()
+        try:
+            async for event in queue:
+                for due in self._engine.due():
+                    if isinstance(due, Future):
+                        await asyncio.wrap_future(due)
+                self._on_bars(event)
+            queue.done()
+        finally:
+            if self._thread is not None:
+                self._thread.shutdown(wait=False)
+
+    def _in_thread(self, work: Callable[[], FloatArray]) -> Future[FloatArray]:
+        if self._thread is None:
+            self._thread = AbandonableThread("features")
+        return self._thread.submit(work)
 
     async def stop(self) -> None:
         """Take nothing new; what waits is still worked on."""
