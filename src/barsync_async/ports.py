@@ -14,7 +14,6 @@ from barsync_async.messages import (
     Event,
     Features,
     PortfolioUpdate,
-    SynchronizedBars,
 )
 from barsync_async.units import Instant, MonoNs, SourceId
 from barsync_async.venues.facts import VenueFacts
@@ -69,13 +68,6 @@ class Strategy(Protocol):
         """``portfolio`` is the version before this timestamp's decisions; None where there is no
         portfolio.
         """
-
-
-class FeatureEngine(Protocol):
-    """Turns sets into features, in order."""
-
-    def update(self, bars: SynchronizedBars) -> Features:
-        """One pass over the set; the state moves on by one timestamp."""
 
 
 class VenueSession(Protocol):

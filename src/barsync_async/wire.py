@@ -9,12 +9,12 @@ from typing import Any
 
 import msgspec
 
-from barsync_async.features.table import FeatureTable
+from barsync_async.features.table import FeatureTable, Values
 from barsync_async.messages import Event
 
 
 def _encode_mapping(value: Any) -> Any:
-    if isinstance(value, MappingProxyType | FeatureTable):
+    if isinstance(value, MappingProxyType | FeatureTable | Values):
         return value.copy()
     raise NotImplementedError(f"{type(value).__name__} has no form on the wire")
 
