@@ -32,7 +32,7 @@ def test_the_figures_of_a_portfolio() -> None:
     figures = portfolio_figures(
         series(
             [100.0, 120.0, 90.0, 110.0],
-            drawdown=[0.0, 0.0, -0.25, -1 / 12],
+            drawdown=[0.0, 0.0, 0.25, 1 / 12],
             traded=[50.0, 0.0, 30.0, 0.0],
             costs=[0.0, 0.0, 1.5, 0.5],
             gross=[50.0, 60.0, 90.0, 55.0],
@@ -41,7 +41,7 @@ def test_the_figures_of_a_portfolio() -> None:
     )
     assert (figures.versions, figures.start, figures.end, figures.gain) == (4, 100.0, 110.0, 10.0)
     assert figures.returned == pytest.approx(0.1)
-    assert figures.max_drawdown == pytest.approx(-0.25)
+    assert figures.max_drawdown == pytest.approx(0.25)
     assert figures.trough == 180_000
     assert (figures.traded, figures.costs) == (80.0, 2.0)
     assert figures.turnover == pytest.approx(80 / 105)

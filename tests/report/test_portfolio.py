@@ -93,7 +93,7 @@ def test_the_strategies_shares_add_up_to_the_portfolio(
     peak = 1_000.0
     for row, update in enumerate(day.versions):
         peak = max(peak, update.equity)
-        assert series.drawdown[row] == pytest.approx(update.equity / peak - 1, abs=1e-12)
+        assert series.drawdown[row] == pytest.approx(1 - update.equity / peak, abs=1e-12)
         assert series.net[row] == pytest.approx(update.equity - update.cash, abs=1e-9)
         assert series.gross[row] >= abs(series.net[row]) - 1e-9
     assert figures.traded == pytest.approx(recounted(day.versions, minutes))

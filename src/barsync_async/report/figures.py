@@ -42,7 +42,7 @@ def portfolio_figures(
 ) -> PortfolioFigures:
     """The figures of a portfolio of at least one version."""
     start, end = float(series.equity[0]), float(series.equity[-1])
-    deepest = int(np.argmin(series.drawdown))
+    deepest = int(np.argmax(series.drawdown))
     traded, costs = math.fsum(series.traded), math.fsum(series.costs)
     exposure = ratio(series.gross, series.equity)
     own = math.fsum(each.gain for each in strategies.values())

@@ -17,9 +17,9 @@ _COLUMNS = ("cash", "equity", "drawdown", "gross", "net", "traded", "costs")
 class PortfolioSeries(msgspec.Struct, frozen=True):
     """One row a version; money is in the currency of the closes.
 
-    ``drawdown`` is the equity by its highest value so far, less 1: 0 at a new high, -0.1 at 10 per
-    cent below. ``gross`` and ``net`` are the sums of the positions' values, without and with their
-    signs. ``traded`` is the value at the marks of what was bought and sold for the version,
+    ``drawdown`` is the share of the highest equity so far that is lost: 0 at a new high, 0.1 at 10
+    per cent below. ``gross`` and ``net`` are the sums of the positions' values, without and with
+    their signs. ``traded`` is the value at the marks of what was bought and sold for the version,
     ``costs`` what that cost beyond its value (fees, slippage).
     """
 
@@ -87,7 +87,7 @@ class PortfolioRecord:
         row = {
             "cash": update.cash,
             "equity": update.equity,
-            "drawdown": -update.drawdown,
+            "drawdown": update.drawdown,
             "gross": update.gross_exposure,
             "net": update.net_exposure,
             "traded": update.turnover - (last.turnover if last else 0.0),

@@ -55,7 +55,7 @@ def test_the_figures_are_those_of_the_events_that_outputs_get(world: Path) -> No
     peak = 0.0
     for row, line in zip(equity, versions, strict=True):
         peak = max(peak, line["equity"])
-        assert float(row["drawdown"]) == pytest.approx(line["equity"] / peak - 1, abs=1e-12)
+        assert float(row["drawdown"]) == pytest.approx(1 - line["equity"] / peak, abs=1e-12)
         net = line["equity"] - line["cash"]
         assert float(row["net"]) == pytest.approx(net, abs=1e-6)
     for row in rows(world.parent, "strategies"):

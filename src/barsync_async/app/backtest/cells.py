@@ -49,7 +49,7 @@ def _portfolio_tiles(figures: PortfolioFigures) -> Iterator[tuple[str, str]]:
     yield "equity at the end", _money(figures.end)
     yield "return", _share(figures.returned, 3)
     yield "greatest drawdown", _share(figures.max_drawdown, 3)
-    yield "its deepest point", _moment(figures.trough) if figures.max_drawdown < 0 else _UNKNOWN
+    yield "its deepest point", _moment(figures.trough) if figures.max_drawdown > 0 else _UNKNOWN
     yield "traded", _money(figures.traded)
     yield "turnover, times the mean equity", _number(figures.turnover)
     yield "costs", _money(figures.costs)

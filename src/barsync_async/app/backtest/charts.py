@@ -42,7 +42,7 @@ def _of_portfolio(series: PortfolioSeries) -> list[Chart]:
     exposure = 100 * ratio(series.gross, series.equity)
     return [
         _line("Equity", stamps, series.equity, _BLUE, ",.2f", low=False),
-        _line("Drawdown, %", stamps, 100 * series.drawdown, _RED, ".3f", filled=True),
+        _line("Drawdown, %", stamps, -100 * series.drawdown, _RED, ".3f", filled=True),
         _line("Gross exposure, % of equity", stamps, exposure, _VIOLET, ".2f", filled=True),
     ]
 
