@@ -20,7 +20,8 @@ From ``SynchronizedBars`` to what stands under each name:
 
 Then ``correlation`` (20) of all pairs after every set: this engine, with the returns made of
 closes, beside ``numpy.corrcoef`` of the last 20 returns, made anew, the returns given; and this
-engine where one source after the other is missing in a set, which no single matrix can tell.
+engine where one source after the other is missing in a set, which no single matrix can tell. The
+matrix products have one thread, for all: with more, they wait for each other on a busy machine.
 
 To repeat::
 
@@ -29,6 +30,7 @@ To repeat::
 """
 
 import argparse
+import os
 import time
 from collections.abc import Callable, Sequence
 from importlib import import_module
@@ -315,6 +317,7 @@ def main() -> None:
     )
     parser.add_argument("--runs", type=int, default=5, help="how often each is measured")
     runs: int = parser.parse_args().runs
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # read by each fresh process
     print(_common.describe_machine())
     print_rates("sma and rsi, from arrays", ON_ARRAYS, runs)
     print_rates("sma and rsi, from sets", ON_SETS, runs)

@@ -1,5 +1,6 @@
 """Small mistakes that somebody could make in the core, each of which a test has to notice."""
 
+from tests.mutation.feature_mutants import FEATURE_MUTANTS
 from tests.mutation.mutant import Mutant
 from tests.mutation.portfolio_mutants import PORTFOLIO_MUTANTS
 from tests.mutation.trade_mutants import TRADE_MUTANTS
@@ -961,4 +962,5 @@ MUTANTS = (
     *_STATISTICS,
     *TRADE_MUTANTS,
     *PORTFOLIO_MUTANTS,
+    *FEATURE_MUTANTS,
 )

@@ -30,9 +30,12 @@ FAST = (
     *(f"--ignore={ROOT / path}" for path in SLOW),
     f"--ignore={ROOT / 'tests/core/test_batch.py'}",
 )
+SLOW_FEATURES = ("tests/features/test_against_talib.py", "tests/features/test_replay.py")
+FAST_FEATURES = ("tests/features", *(f"--ignore={ROOT / path}" for path in SLOW_FEATURES))
 STAGES: Mapping[str, Sequence[Sequence[str]]] = {
     "core": (FAST, SLOW),
     "aggregation": (("tests/aggregation",),),
+    "features": (FAST_FEATURES, SLOW_FEATURES),
     "portfolio": (("tests/portfolio",),),
     "strategies": (("tests/portfolio/test_roster.py", "tests/strategies/test_supervision.py"),),
     "venues": (("tests/venues/test_trades.py", "tests/venues/test_sale_conditions.py"),),
