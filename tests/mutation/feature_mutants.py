@@ -117,11 +117,6 @@ FEATURE_MUTANTS = (
             "is_whole = self._in_a_row >= self._window",
         ),
         ("who has parted parts again", "        waiting[self._parted.pairs] = False\n", ""),
-        (
-            "a set without any of them is a row",
-            "        if fresh.any():\n",
-            "        if len(fresh):\n",
-        ),
     ),
     *mutants_of(
         "features/parted_pairs",
