@@ -15,10 +15,10 @@ from barsync_async.shell.components.held_strategy import Failure
 from barsync_async.shell.components.strategy_output import StrategyOutput
 from barsync_async.shell.components.strategy_process import StrategyProcess
 from barsync_async.shell.components.strategy_wire import (
+    RequestEncoder,
     decode_reply,
     decode_request,
     encode_reply,
-    encode_request,
 )
 from barsync_async.testing import create_bar
 from barsync_async.units import WallMs
@@ -66,6 +66,10 @@ def is_there(number: int) -> bool:
     return True
 
 
+def encode_request(asked: Features, portfolio: PortfolioUpdate | None) -> bytes:
+    return RequestEncoder().encode(asked, portfolio)
+
+
 # Between the processes
 
 
@@ -80,6 +84,15 @@ def test_what_a_strategy_is_asked_comes_over_whole_and_read_only() -> None:
         with pytest.raises(TypeError):
             mapping["x"] = 1  # type: ignore[index]  # the point
     assert decode_request(encode_request(sent, None)).portfolio is None
+
+
+def test_what_all_are_asked_is_written_once_and_nothing_else_is_taken_for_it() -> None:
+    encoder, one, other = RequestEncoder(), features(NOON), features(NOON + 1)
+    first = encoder.encode(one, PORTFOLIO)
+    assert encoder.encode(one, PORTFOLIO) is first
+    for asked, portfolio in ((one, None), (other, None), (other, PORTFOLIO), (one, PORTFOLIO)):
+        got = decode_request(encoder.encode(asked, portfolio))
+        assert (got.features.timestamp, got.portfolio) == (asked.timestamp, portfolio)
 
 
 @pytest.mark.parametrize("answer", [Decision({"SPY": 0.1}, "why"), Failure("raised", "no")])

@@ -18,9 +18,9 @@ from barsync_async.shell.components.held_strategy import Answer, Failure
 from barsync_async.shell.components.strategy_output import StrategyOutput
 from barsync_async.shell.components.strategy_wire import (
     MOST_REPLY_BYTES,
+    RequestEncoder,
     decode_greeting,
     decode_reply,
-    encode_request,
 )
 from barsync_async.strategy_choice import StrategyChoice
 
@@ -44,11 +44,16 @@ class StrategyProcess:
     The process is a new interpreter: it shares nothing with this one but the connection, and ends
     when that does. What the strategy prints goes to the log.
 
+    Args:
+        choice: the strategy.
+        encoder: the one that it shares with all that are asked the same; None: its own.
+
     Raises:
         ValueError: ``choice`` cannot be sent to another process.
     """
 
-    def __init__(self, choice: StrategyChoice) -> None:
+    def __init__(self, choice: StrategyChoice, encoder: RequestEncoder | None = None) -> None:
+        self._encoder = encoder or RequestEncoder()
         self._label = str(choice["name"] if isinstance(choice, dict) else choice)
         try:
             self._choice = pickle.dumps(choice)
@@ -99,7 +104,7 @@ class StrategyProcess:
     def ask(self, features: Features, portfolio: PortfolioUpdate | None) -> Answer:
         """What the strategy says; afterwards the process may be lost."""
         self._output.next_decision()
-        self._send(encode_request(features, portfolio))
+        self._send(self._encoder.encode(features, portfolio))
         try:
             return decode_reply(self._connection.recv_bytes(MOST_REPLY_BYTES))
         except (EOFError, ConnectionError):  # reset: it ended before it read the question

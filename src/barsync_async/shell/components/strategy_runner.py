@@ -1,6 +1,7 @@
 """Strategies side by side: features in, signals out, always in the same order."""
 
 from collections.abc import Iterable
+from itertools import repeat
 
 import anyio
 
@@ -13,6 +14,7 @@ from barsync_async.messages import (
     Signal,
     StrategyFault,
 )
+from barsync_async.shell.components.strategy_wire import RequestEncoder
 from barsync_async.shell.components.strategy_worker import (
     StrategyStatistics,
     StrategyWorker,
@@ -70,7 +72,7 @@ class StrategyRunner:
         """All processes begin before the first is waited for."""
         plans = [strategy_plan(choice) for choice in choices]
         executors: list[Executor] = [plan.executor or self._executor for plan in plans]
-        seats = list(map(make_seat, executors, choices))
+        seats = list(map(make_seat, executors, choices, repeat(RequestEncoder())))
         return [
             StrategyWorker(
                 seat,

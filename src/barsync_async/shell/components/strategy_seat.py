@@ -18,6 +18,7 @@ from barsync_async.shell.components.held_strategy import (
     made_anew,
 )
 from barsync_async.shell.components.strategy_process import StrategyProcess
+from barsync_async.shell.components.strategy_wire import RequestEncoder
 from barsync_async.shell.thread import AbandonableThread
 from barsync_async.strategy_choice import StrategyChoice
 
@@ -81,12 +82,16 @@ class ThreadSeat:
 class ProcessSeat:
     """Holds the strategy that ``choice`` names in a process of its own, begun at once.
 
+    Args:
+        choice: the strategy.
+        encoder: the one that it shares with all that are asked the same; None: its own.
+
     Raises:
         ValueError: its parameters cannot go to another process.
     """
 
-    def __init__(self, choice: StrategyChoice) -> None:
-        self._process = StrategyProcess(choice)
+    def __init__(self, choice: StrategyChoice, encoder: RequestEncoder | None = None) -> None:
+        self._process = StrategyProcess(choice, encoder)
         self._thread: AbandonableThread | None = None
         self._begun: asyncio.Future[str | None] | None = None
         self._is_stopped = False

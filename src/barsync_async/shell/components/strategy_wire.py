@@ -1,6 +1,7 @@
 """What goes between the daemon and a strategy's process, as bytes. No code ever goes back."""
 
 from collections.abc import Mapping
+from threading import Lock
 from typing import Any
 
 import msgspec
@@ -44,9 +45,23 @@ _replies = msgspec.msgpack.Decoder(_Reply)
 _greetings = msgspec.msgpack.Decoder(Greeting)
 
 
-def encode_request(features: Features, portfolio: PortfolioUpdate | None) -> bytes:
-    """For the strategy's process."""
-    return _encoder.encode(Request(features, portfolio))
+class RequestEncoder:
+    """Writes for the strategies' processes what all of them are asked about: once a set, whichever
+    of their threads comes first.
+    """
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._last: tuple[Features, PortfolioUpdate | None, bytes] | None = None
+
+    def encode(self, features: Features, portfolio: PortfolioUpdate | None) -> bytes:
+        """The message; the same as last time where both are the same objects."""
+        with self._lock:
+            last = self._last
+            if last is None or last[0] is not features or last[1] is not portfolio:
+                raw = _encoder.encode(Request(features, portfolio))
+                last = self._last = features, portfolio, raw
+            return last[2]
 
 
 def decode_request(raw: bytes) -> Request:

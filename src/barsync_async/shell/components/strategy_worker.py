@@ -18,6 +18,7 @@ from barsync_async.messages import (
 from barsync_async.shell.clock import SystemClock
 from barsync_async.shell.components.held_strategy import Answer, Failure
 from barsync_async.shell.components.strategy_seat import ProcessSeat, Seat, ThreadSeat
+from barsync_async.shell.components.strategy_wire import RequestEncoder
 from barsync_async.strategies.supervision import Supervision
 from barsync_async.strategy_choice import Executor, StrategyChoice, strategy_maker
 from barsync_async.units import NS_PER_MS
@@ -43,14 +44,14 @@ class StrategyStatistics(msgspec.Struct, frozen=True, kw_only=True):
     latency_max_ms: float
 
 
-def make_seat(executor: Executor, choice: StrategyChoice) -> Seat:
-    """Where the strategy that ``choice`` names decides.
+def make_seat(executor: Executor, choice: StrategyChoice, encoder: RequestEncoder) -> Seat:
+    """Where the strategy that ``choice`` names decides; ``encoder`` is shared by all processes.
 
     Raises:
         ValueError: it is unknown, its parameters are wrong, or cannot go to another process.
     """
     if executor == "process":
-        return ProcessSeat(choice)
+        return ProcessSeat(choice, encoder)
     return ThreadSeat(strategy_maker(choice))
 
 
