@@ -96,7 +96,7 @@ def test_the_equity_is_what_the_signals_make_at_the_files_own_closes(report: Pat
         assert float(row["equity"]) == pytest.approx(equity, abs=1e-5)
         assert float(row["gross"]) == pytest.approx(sum(map(abs, values)), abs=1e-5)
         assert float(row["traded"]) == pytest.approx(bought, abs=1e-5)
-        assert float(row["drawdown"]) == pytest.approx(equity / peak - 1, abs=1e-9)
+        assert float(row["drawdown"]) == pytest.approx(1 - equity / peak, abs=1e-9)
         assert float(row["costs"]) == pytest.approx(0.0, abs=1e-5)
     assert traded > 1_000_000
     (strategy,) = rows(report / "strategies.csv")
