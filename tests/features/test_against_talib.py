@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 import talib
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.features.table import FIELDS, Cell, run
 
@@ -73,6 +73,7 @@ def table(seed: int, sets: int, missing: float) -> list[list[Cell]]:
 
 
 @pytest.mark.parametrize(("name", "parameters", "oracle"), CASES)
+@settings(max_examples=40)
 @given(seed=st.integers(0, 10_000), missing=st.sampled_from([0.0, 0.05, 0.5]))
 def test_it_gives_the_same_values_to_a_billionth(
     name: str, parameters: dict[str, Any], oracle: Oracle, seed: int, missing: float
