@@ -139,7 +139,11 @@ async def test_each_is_told_rests_and_is_left_off_and_the_others_and_the_portfol
         assert [line["event"] for line in logged if line["level"] == "warning"] == [
             "strategy fault",
             "strategy fault",
+            "strategy",
         ]
+        total = logged[-1]
+        assert (total["asked"], total["decisions"], total["left_off"]) == (2, 0, True)
+        assert total["faults"] == {fault[0]: 2}
     assert "about to spin" in [line.get("text") for line in daemon.err.json()]
     versions = daemon.events("PORTFOLIO")
     assert [line["version"] for line in versions] == [*range(1, len(versions) + 1)]

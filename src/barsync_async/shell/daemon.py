@@ -9,14 +9,12 @@ from contextlib import AsyncExitStack
 from random import Random
 
 import anyio
-import msgspec
 import structlog
 
 from barsync_async.config import Config
 from barsync_async.messages import EventType
 from barsync_async.ports import Clock, Connector, HttpClient
 from barsync_async.shell.components.registry import build_containers
-from barsync_async.shell.components.synchronizer import BarSynchronizer
 from barsync_async.shell.connections import plan_connections
 from barsync_async.shell.feeds import NO_HISTORIES, Feeds, warn_of_unused
 from barsync_async.shell.file_feed import BarHistory
@@ -25,6 +23,7 @@ from barsync_async.shell.intake import Intake
 from barsync_async.shell.outputs.output import Output
 from barsync_async.shell.outputs.registry import make_sink
 from barsync_async.shell.subscription import OverflowPolicy
+from barsync_async.shell.totals import log_totals
 from barsync_async.units import WallMs
 
 log = structlog.get_logger("barsync")
@@ -111,7 +110,8 @@ class Daemon:
                     container.start()
                     everything.start_soon(container.run, name=f"container {container.name}")
                 everything.start_soon(self._feed_until, stop, name="feeds")
-        self._log_totals()
+        for container in self.containers:
+            log_totals(container)
         for output in self._outputs:
             if output.failure is not None:
                 raise output.failure
@@ -128,26 +128,6 @@ class Daemon:
                 await container.stop()
             for output in self._outputs:
                 output.stop()
-
-    def _log_totals(self) -> None:
-        for container in self.containers:
-            for queue in container.event_bus.statistics():
-                if queue.dropped or queue.held_up_ms:
-                    log.warning("queue", container=container.name, **msgspec.structs.asdict(queue))
-            for synchronizer in container.find(BarSynchronizer):
-                totals = synchronizer.statistics()
-                log.info(
-                    "totals",
-                    container=container.name,
-                    received=totals.received,
-                    accepted=totals.accepted,
-                    corrected=totals.corrected,
-                    duplicate=totals.duplicate,
-                    late=totals.late,
-                    rejected=totals.rejected,
-                    sets=dict(totals.sets_by),
-                    skipped=dict(totals.skips_by),
-                )
 
 
 async def _watch(output: Output, stop: anyio.Event) -> None:
