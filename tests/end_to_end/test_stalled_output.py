@@ -48,17 +48,24 @@ def unread() -> Iterator[int]:
     os.close(writing)
 
 
-async def unruly(websocket: ServerConnection) -> None:
+class Unruly:
     """Enough to fill the pipe; minutes that one source misses, at their own pace; then more than
     anybody could read.
     """
-    for number in range(FILLING + PARTIALS + MANY):
-        if FILLING <= number < FILLING + PARTIALS:
-            await websocket.send(kline("SPY_1m", START + number * MINUTE))
-            await asyncio.sleep(1.6 * TIMEOUT_MS / 1_000)
-        else:
-            for source in SOURCES:
-                await websocket.send(kline(source, START + number * MINUTE))
+
+    def __init__(self) -> None:
+        self.all_missed = asyncio.Event()
+
+    async def send(self, websocket: ServerConnection) -> None:
+        for number in range(FILLING + PARTIALS + MANY):
+            if FILLING <= number < FILLING + PARTIALS:
+                await websocket.send(kline("SPY_1m", START + number * MINUTE))
+                await asyncio.sleep(1.6 * TIMEOUT_MS / 1_000)
+            else:
+                for source in SOURCES:
+                    await websocket.send(kline(source, START + number * MINUTE))
+            if number == 2 * FILLING:
+                self.all_missed.set()
 
 
 def write(folder: Path, url: str, overflow: str) -> Path:
@@ -86,7 +93,8 @@ def check_sealed_in_time(events: list[Line]) -> None:
 async def test_with_block_sets_are_sealed_in_time_reading_stops_and_a_stop_gives_it_up(
     tmp_path: Path, unread: int
 ) -> None:
-    async with venue(unruly) as url:
+    unruly = Unruly()
+    async with venue(unruly.send) as url:
         config = write(tmp_path, url, "block")
         async with barsync("run", config, cwd=tmp_path, stdout=unread) as process:
             stopped = await process.logged("reading no more: sets wait to be published")
@@ -102,10 +110,11 @@ async def test_with_block_sets_are_sealed_in_time_reading_stops_and_a_stop_gives
 
 
 async def test_with_drop_oldest_nobody_waits_for_it(tmp_path: Path, unread: int) -> None:
-    async with venue(unruly) as url:
+    unruly = Unruly()
+    async with venue(unruly.send) as url:
         config = write(tmp_path, url, "drop_oldest")
         async with barsync("run", config, cwd=tmp_path, stdout=unread) as process:
-            await asyncio.sleep((PARTIALS * 2 * TIMEOUT_MS) / 1_000 + 1)
+            await unruly.all_missed.wait()
             process.send(signal.SIGTERM)
             assert await process.ended() == 1
     told = [line for line in process.err.json() if line["event"] == "queue"]
