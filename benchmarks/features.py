@@ -51,9 +51,10 @@ if TYPE_CHECKING:
 else:
     import _common  # a script finds its neighbours beside it
 
-SETS = {3: 3_000, 100: 1_000, 1_000: 300, 10_000: 60}
+SOURCES = (3, 100, 1_000, 10_000)
+MOST_SETS, FEWEST_SETS = 20_000, 40
 PAIRED = (100, 500)
-PAIRED_SETS = 200
+PAIRED_UPDATES = 100_000
 WARM_UP = 40
 WINDOW, CHANGES = 20, 14
 TALIPP_KEEPS = 100
@@ -63,11 +64,18 @@ Step = Callable[[int], object]
 
 
 class Contender(NamedTuple):
-    """Someone who computes features; ``needs`` is the module to install for it."""
+    """Someone who computes features; ``needs`` is the module to install for it. It gets about so
+    many ``updates`` of sources, to be done in reasonable time.
+    """
 
     name: str
     make: Callable[[int, int], Step]
+    updates: int
     needs: str = "numpy"
+
+    def sets(self, sources: int) -> int:
+        """How many sets it gets of so many sources."""
+        return min(MOST_SETS, max(FEWEST_SETS, self.updates // sources))
 
 
 def walk(sources: int, sets: int) -> FloatArray:
@@ -204,12 +212,12 @@ def bare_on_sets(sources: int, sets: int) -> Step:
 
 ENGINE, BARE, TALIPP = "this engine", "bare NumPy loop", "talipp"
 ON_ARRAYS = (
-    Contender(ENGINE, engine_on_arrays),
-    Contender(BARE, bare_on_arrays),
-    Contender(TALIPP, with_talipp, "talipp"),
-    Contender("TA-Lib, streaming", with_talib, "talib"),
+    Contender(ENGINE, engine_on_arrays, 3_000_000),
+    Contender(BARE, bare_on_arrays, 3_000_000),
+    Contender(TALIPP, with_talipp, 60_000, "talipp"),
+    Contender("TA-Lib, streaming", with_talib, 300_000, "talib"),
 )
-ON_SETS = (Contender(ENGINE, engine_on_sets), Contender(BARE, bare_on_sets))
+ON_SETS = (Contender(ENGINE, engine_on_sets, 300_000), Contender(BARE, bare_on_sets, 300_000))
 
 
 # All pairs
@@ -248,9 +256,9 @@ def numpy_on_pairs(sources: int, sets: int) -> Step:
 
 CORRCOEF = "numpy.corrcoef"
 ON_PAIRS = (
-    Contender(ENGINE, engine_on_pairs),
-    Contender(CORRCOEF, numpy_on_pairs),
-    Contender(f"{ENGINE}, gaps", engine_on_gaps),
+    Contender(ENGINE, engine_on_pairs, PAIRED_UPDATES),
+    Contender(CORRCOEF, numpy_on_pairs, PAIRED_UPDATES),
+    Contender(f"{ENGINE}, gaps", engine_on_gaps, PAIRED_UPDATES),
 )
 
 
@@ -268,39 +276,37 @@ def seconds_a_set(make: Callable[[int, int], Step], sources: int, sets: int) -> 
     return (time.perf_counter() - began) / sets
 
 
-def measure(
-    contenders: Sequence[Contender], sources: int, sets: int, runs: int
-) -> dict[str, float]:
+def measure(contenders: Sequence[Contender], sources: int, runs: int) -> dict[str, float]:
     """The median seconds a set of each that is installed, all in turn."""
     there = [each for each in contenders if find_spec(each.needs)]
     times: dict[str, list[float]] = {each.name: [] for each in there}
     for _ in range(runs):
         for each in there:
-            times[each.name].append(
-                _common.in_fresh_process(seconds_a_set, each.make, sources, sets)
-            )
+            sets = each.sets(sources)
+            seconds = _common.in_fresh_process(seconds_a_set, each.make, sources, sets)
+            times[each.name].append(seconds)
     return {name: _common.median(values) for name, values in times.items()}
 
 
 def print_rates(title: str, contenders: Sequence[Contender], runs: int) -> None:
     """Source-updates in a second, for each number of sources."""
     print(f"\n{title}: million source-updates/s\n")
-    taken = {sources: measure(contenders, sources, sets, runs) for sources, sets in SETS.items()}
+    taken = {sources: measure(contenders, sources, runs) for sources in SOURCES}
     rows = [
-        [name, *(f"{sources / taken[sources][name] / 1e6:.2f}" for sources in SETS)]
-        for name in taken[min(SETS)]
+        [name, *(f"{sources / taken[sources][name] / 1e6:.2f}" for sources in SOURCES)]
+        for name in taken[SOURCES[0]]
     ]
-    for name in taken[min(SETS)]:
+    for name in taken[SOURCES[0]]:
         if name != ENGINE:
-            ratios = [taken[sources][name] / taken[sources][ENGINE] for sources in SETS]
+            ratios = [taken[sources][name] / taken[sources][ENGINE] for sources in SOURCES]
             rows.append([f"{ENGINE} of {name}", *(f"{each:.2f}" for each in ratios)])
-    _common.print_table(["sources", *(f"{sources:,}" for sources in SETS)], rows)
+    _common.print_table(["sources", *(f"{sources:,}" for sources in SOURCES)], rows)
 
 
 def print_pairs(runs: int) -> None:
     """Milliseconds a set, for each number of sources."""
     print("\nall correlations after every set: ms\n")
-    taken = {sources: measure(ON_PAIRS, sources, PAIRED_SETS, runs) for sources in PAIRED}
+    taken = {sources: measure(ON_PAIRS, sources, runs) for sources in PAIRED}
     rows = [
         [each.name, *(f"{taken[sources][each.name] * 1e3:.3f}" for sources in PAIRED)]
         for each in ON_PAIRS
