@@ -298,3 +298,20 @@ def test_help_names_every_command(option: str) -> None:
     assert result.exit_code == 0
     for command in ("run", "check", "simulate", "demo", "record", "replay", "venues"):
         assert f"  {command} " in result.stdout
+
+
+@pytest.mark.parametrize(("given", "kept"), [(None, "1"), ("4", "4")])
+def test_matrix_products_take_one_thread_unless_somebody_says_otherwise(
+    given: str | None, kept: str
+) -> None:
+    """It counts only while numpy is not loaded yet."""
+    code = (
+        "import sys, barsync_async.app, os; assert 'numpy' not in sys.modules; "
+        "print(os.environ['OPENBLAS_NUM_THREADS'])"
+    )
+    env = {key: each for key, each in os.environ.items() if key != "OPENBLAS_NUM_THREADS"}
+    env |= {} if given is None else {"OPENBLAS_NUM_THREADS": given}
+    done = subprocess.run(  # noqa: S603 - our own code
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, env=env
+    )
+    assert done.stdout.strip() == kept
