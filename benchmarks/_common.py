@@ -40,8 +40,8 @@ T = TypeVar("T")
 MINUTE_MS = 60_000
 NS_PER_S = 1_000_000_000
 
-ACKNOWLEDGEMENT = b'{"result":null,"id":1}'
-"""What the venue answers to a client's one SUBSCRIBE."""
+ACKNOWLEDGEMENT = b'{"result":null,"id":%d}'
+"""What the venue answers to a client's SUBSCRIBE of that number."""
 
 _clock = SystemClock()
 _spawn = multiprocessing.get_context("spawn")
@@ -87,8 +87,13 @@ class Peer:
         self._socket, _ = listener.accept()
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._protocol = ServerProtocol()
-        self._subscribed = False
-        while not self._subscribed:
+        self.asked: list[bytes] = []
+        """Every SUBSCRIBE that it sent, each answered."""
+        self.until_asked(1)
+
+    def until_asked(self, requests: int) -> None:
+        """Answer until so many SUBSCRIBEs have come."""
+        while len(self.asked) < requests:
             self._receive()
 
     def write(self, frames: bytes) -> None:
@@ -116,8 +121,8 @@ class Peer:
             if isinstance(event, Request):
                 self._protocol.send_response(self._protocol.accept(event))
             elif isinstance(event, Frame) and event.opcode is Opcode.TEXT:
-                self._protocol.send_text(ACKNOWLEDGEMENT)
-                self._subscribed = True
+                self.asked.append(bytes(event.data))
+                self._protocol.send_text(ACKNOWLEDGEMENT % len(self.asked))
         for out in self._protocol.data_to_send():
             if out:
                 self._socket.sendall(out)

@@ -37,11 +37,11 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urlsplit
 
 import anyio
-from websockets.asyncio.client import ClientConnection, connect
+from websockets.asyncio.client import ClientConnection
 from websockets.client import ClientProtocol
 from websockets.frames import Frame, Opcode
 from websockets.uri import parse_uri
@@ -50,17 +50,15 @@ from barsync_async.app.runner import LOOPS, real_daemon, run_on_loop
 from barsync_async.config import parse_config
 from barsync_async.core.statistics import Statistics
 from barsync_async.messages import Bar, Event, EventType
-from barsync_async.shell.components.synchronizer import BarSynchronizer
 from barsync_async.shell.daemon import Daemon
-from barsync_async.shell.websocket import MAX_FRAME_BYTES
-from barsync_async.units import NS_PER_MS, MonoNs, SourceId
-from barsync_async.venues.binance import BinanceCodec, BinanceSession
-from barsync_async.venues.options import VenueOptions
+from barsync_async.units import NS_PER_MS, MonoNs
+from barsync_async.venues.binance import BinanceSession
 
 if TYPE_CHECKING:
-    from benchmarks import _common
+    from benchmarks import _common, _pipeline
 else:
-    import _common  # a script finds its neighbour beside it
+    import _common  # a script finds its neighbours beside it
+    import _pipeline
 
 STAGES = ("venue", "receive", "decode", "synchronize", "features")
 LETTERS = {"receive": "a", "decode": "b", "synchronize": "c2", "features": "c"}
@@ -108,7 +106,7 @@ def serve(pipe: Connection, load: Load) -> None:
     """Give each client, one after the other, the whole load; tell when it began."""
     minutes = encode(load)
     with _common.listening(pipe) as listener:
-        answer = Frame(Opcode.TEXT, _common.ACKNOWLEDGEMENT).serialize(mask=False)
+        answer = Frame(Opcode.TEXT, _common.ACKNOWLEDGEMENT % 1).serialize(mask=False)
         pipe.send(len(answer) + sum(map(len, minutes)))
         while True:
             peer = _common.Peer(listener)
@@ -172,45 +170,16 @@ async def over_library(
     work: Callable[[ClientConnection, BinanceSession, Load], Awaitable[None]], url: str, load: Load
 ) -> None:
     """Connect the way the daemon does, subscribe, and let ``work`` read."""
-    session = BinanceCodec().session(
-        [SourceId(source) for source in load.sources], VenueOptions(url=url)
-    )
-    async with connect(
-        session.url,
-        max_size=MAX_FRAME_BYTES,
-        max_queue=(4_096, 1_024),
-        compression=None,
-        proxy=None,
-    ) as websocket:
-        for frame in session.opening_frames():
-            await websocket.send(frame)
+    async with _pipeline.subscribed(url, load.sources) as (websocket, session):
         await work(websocket, session, load)
 
 
-def config_of(url: str, load: Load, path: Path, *, features: bool) -> dict[str, Any]:
-    """The daemon's config, as its file would hold it."""
-    components: dict[str, Any] = {
-        "synchronizer": {
-            "type": "BarSynchronizer",
-            "config": {"expected_sources": list(load.sources), "timeout_ms": load.timeout_ms},
-        }
-    }
-    if features:
-        components["features"] = {
-            "type": "MultiSymbolFeatureCalculator",
-            "config": {"indicators": ["sma", "rsi"]},
-        }
-    return {
-        "feeds": {"bench": {"venue": "binance", "url": url, "sources": list(load.sources)}},
-        "containers": {"bench": {"components": components}},
-        "outputs": {"events": {"type": "jsonl", "path": str(path)}},
-    }
-
-
-def synchronizer_of(daemon: Daemon) -> BarSynchronizer:
-    """Its one synchronizer."""
-    (synchronizer,) = daemon.containers[0].find(BarSynchronizer)
-    return synchronizer
+def daemon_of(url: str, load: Load, path: Path, *, features: bool) -> Daemon:
+    """A daemon for ``load``, whose events go to ``path``."""
+    config = _pipeline.config_of(
+        url, load.sources, path, timeout_ms=load.timeout_ms, features=features
+    )
+    return real_daemon(parse_config(config, "bench"))
 
 
 async def run_until_received(daemon: Daemon, load: Load) -> None:
@@ -313,10 +282,17 @@ def run_daemon(url: str, load: Load, loop: str, heartbeat: Heartbeat, *, feature
     """(c) or (c2), once."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "events.jsonl"
-        daemon = real_daemon(parse_config(config_of(url, load, path, features=features), "bench"))
+        daemon = real_daemon(
+            parse_config(
+                _pipeline.config_of(
+                    url, load.sources, path, timeout_ms=load.timeout_ms, features=features
+                ),
+                "bench",
+            )
+        )
         main = on_loop(loop, lambda: run_until_received(daemon, load), heartbeat)
         cost = measured(main, heartbeat)
-        totals = synchronizer_of(daemon).statistics()
+        totals = _pipeline.synchronizer_of(daemon).statistics()
         check_nothing_lost(totals, path, load, features=features)
     return cost
 
@@ -327,7 +303,11 @@ def profile_stage(url: str, load: Load, loop: str) -> str:
     profile = cProfile.Profile()
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "events.jsonl"
-        daemon = real_daemon(parse_config(config_of(url, load, path, features=True), "bench"))
+        daemon = real_daemon(
+            parse_config(
+                _pipeline.config_of(url, load.sources, path, timeout_ms=load.timeout_ms), "bench"
+            )
+        )
         profile.enable()
         run_on_loop(loop, lambda: run_until_received(daemon, load))
         profile.disable()
