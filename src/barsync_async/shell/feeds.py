@@ -182,7 +182,7 @@ def warn_of_unused(config: Config) -> None:
     """Name the sources that nobody asked for."""
     expected = expected_sources(config)
     for name, table in config.feeds.items():
-        wanted = wanted_of(table, expected)
+        wanted = frozenset(wanted_of(table, expected))
         unused = [source for source in table.sources if source not in wanted]
         if unused:
             log.warning("not subscribed: no container expects them", feed=name, sources=unused)
