@@ -7,7 +7,7 @@ import pytest
 
 from barsync_async.ports import TimerHandle
 from barsync_async.shell.clock import VirtualClock
-from barsync_async.shell.intake import Inbox, Intake
+from barsync_async.shell.intake import Inbox, Intake, put_in_each
 from barsync_async.units import Instant, MonoNs, WallMs
 
 CLOCK = VirtualClock(WallMs(0))
@@ -174,3 +174,12 @@ async def test_empty_is_when_the_last_one_has_arrived() -> None:
     assert not any(each.done() for each in waiting)
     intake.leave(at)
     await asyncio.wait_for(asyncio.gather(*waiting), 1)
+
+
+def test_items_go_into_each_inbox_or_into_none() -> None:
+    wide: Inbox[int] = Inbox(3)
+    narrow: Inbox[int] = Inbox(2)
+    assert not put_in_each([wide, narrow], [1, 2, 3])
+    assert wide.take() == narrow.take() == []
+    assert put_in_each([wide, narrow], [1, 2])
+    assert wide.take() == narrow.take() == [1, 2]

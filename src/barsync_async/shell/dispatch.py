@@ -7,16 +7,25 @@ import structlog
 
 from barsync_async.messages import Bar
 from barsync_async.ports import Arrival, CaughtUp, ConnectionChange, SourcesRefused
-from barsync_async.shell.producer import Producer
+from barsync_async.shell.intake import Inbox, put_in_each
+from barsync_async.shell.producer import Producer, trace
 from barsync_async.units import TRADES, Instant, SourceId, is_trades, split_stream
 from barsync_async.venues.outcomes import Received, Rejection, Running, Traded
 
 NOTHING_DERIVED: Mapping[SourceId, SourceId] = MappingProxyType({})
 
-SortedOut = dict[Producer, list[Arrival]]
-"""What goes to each producer; so each is woken once."""
-
 log = structlog.get_logger("barsync.feed")
+
+
+class SortedOut:
+    """What was read together, by where it goes; so each is told once."""
+
+    __slots__ = ("straight", "to_producers")
+
+    def __init__(self) -> None:
+        self.straight: dict[tuple[Inbox[Arrival], ...], list[Arrival]] = {}
+        """Bars whose producers would do no more than pass them on."""
+        self.to_producers: dict[Producer, list[Arrival]] = {}
 
 
 class Dispatch:
@@ -45,31 +54,49 @@ class Dispatch:
         self._log = log.bind(feed=feed)
 
     def sort(self, item: Received | SourcesRefused, at: Instant, sorted_out: SortedOut) -> bool:
-        """Number ``item``, read ``at`` this moment, and put it to what goes to the same producer;
+        """Number ``item``, read ``at`` this moment, and put it to what goes to the same place;
         False where it is for none.
         """
-        if type(item) is Bar:
-            producer = self._routes[item.symbol, item.timeframe]
-        elif type(item) is Running:
-            producer = self._routes[item.bar.symbol, item.bar.timeframe]
-        elif type(item) is Traded:
-            producer = self._routes[item.symbol, TRADES]
-        elif type(item) is Rejection:
-            self._log.warning("rejected", reason=item.reason, detail=item.detail)
-            producer = self._events
-        elif isinstance(item, SourcesRefused):
-            producer = self._events
-        else:
+        producer = self._producer_of(item)
+        if producer is None:
             return False
         self._order += 1
-        sorted_out.setdefault(producer, []).append(Arrival(at, self._feed, self._order, item))
+        arrival = Arrival(at, self._feed, self._order, item)  # type: ignore[arg-type]
+        if producer.is_idle and type(item) is Bar:
+            sorted_out.straight.setdefault(producer.inboxes, []).append(arrival)
+            producer.note(item, at)
+        else:
+            sorted_out.to_producers.setdefault(producer, []).append(arrival)
         return True
+
+    def _producer_of(self, item: object) -> Producer | None:
+        if type(item) is Bar:
+            return self._routes[item.symbol, item.timeframe]
+        if type(item) is Running:
+            return self._routes[item.bar.symbol, item.bar.timeframe]
+        if type(item) is Traded:
+            return self._routes[item.symbol, TRADES]
+        if type(item) is Rejection:
+            self._log.warning("rejected", reason=item.reason, detail=item.detail)
+            return self._events
+        return self._events if isinstance(item, SourcesRefused) else None
 
     async def offer(self, sorted_out: SortedOut) -> Sequence[Arrival]:
         """Hand all of it over; waits where a producer is full. Gives what was no bar."""
-        for producer, arrivals in sorted_out.items():
+        for inboxes, arrivals in sorted_out.straight.items():
+            if put_in_each(inboxes, arrivals):
+                trace(arrivals, self._log)
+            else:
+                self._let_producers_wait(arrivals, sorted_out)
+        for producer, arrivals in sorted_out.to_producers.items():
             await producer.offer(arrivals)
-        return sorted_out.get(self._events, ())
+        return sorted_out.to_producers.get(self._events, ())
+
+    def _let_producers_wait(self, arrivals: Sequence[Arrival], sorted_out: SortedOut) -> None:
+        for arrival in arrivals:
+            producer = self._producer_of(arrival.item)
+            assert producer is not None  # noqa: S101 - a bar's
+            sorted_out.to_producers.setdefault(producer, []).append(arrival)
 
     def without(self, refused: Sequence[SourceId]) -> SourcesRefused:
         """Of which sources no bars come any more: a stream of trades has none, what is made of it
@@ -80,7 +107,7 @@ class Dispatch:
 
     async def hand_on(self, items: Sequence[Bar | Rejection], at: Instant) -> None:
         """Bars and rejections that arrived ``at`` this moment."""
-        sorted_out: SortedOut = {}
+        sorted_out = SortedOut()
         for item in items:
             self.sort(item, at, sorted_out)
         await self.offer(sorted_out)

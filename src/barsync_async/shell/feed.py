@@ -268,7 +268,7 @@ class Feed:
 
     async def on_frames(self, line: Line, frames: Sequence[Frame]) -> None:
         """These were read."""
-        sorted_out: SortedOut = {}
+        sorted_out = SortedOut()
         receive, sort = line.session.receive, self._dispatch.sort
         later = self._lines[self._lines.index(line) + 1 :]
         is_replaced = any(each.is_up and each.ready.is_set() for each in later)

@@ -123,7 +123,11 @@ class Inbox(Generic[T]):
     @property
     def full(self) -> bool:
         """Whether a writer must wait."""
-        return len(self._items) >= self.capacity
+        return not self.has_room_for(1)
+
+    def has_room_for(self, count: int) -> bool:
+        """Whether so many items can be put in at once."""
+        return len(self._items) + count <= self.capacity
 
     @property
     def finished(self) -> bool:
@@ -186,3 +190,12 @@ class Inbox(Generic[T]):
         """Nothing more comes; the reader takes what is left."""
         self._closed = True
         self._changed.set()
+
+
+def put_in_each(inboxes: Sequence[Inbox[T]], items: Sequence[T]) -> bool:
+    """Put all ``items`` into each inbox; False, and nothing done, where one has too little room."""
+    fits = all(inbox.has_room_for(len(items)) for inbox in inboxes)
+    if fits:
+        for inbox in inboxes:
+            inbox.put_some(items)
+    return fits

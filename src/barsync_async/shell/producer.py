@@ -5,14 +5,15 @@ from collections.abc import Callable, Sequence
 
 import anyio
 import structlog
+from structlog.typing import FilteringBoundLogger
 
 from barsync_async.messages import Bar
 from barsync_async.ports import Arrival, Clock, ConnectionChange, TimerHandle
 from barsync_async.shell.clock_watch import ClockWatch
 from barsync_async.shell.derived import Derived
 from barsync_async.shell.final_bars import FinalBars
-from barsync_async.shell.intake import Inbox, Intake
-from barsync_async.units import NS_PER_MS, MonoNs, WallMs
+from barsync_async.shell.intake import Inbox, Intake, put_in_each
+from barsync_async.units import NS_PER_MS, Instant, MonoNs, WallMs
 
 _CAPACITY = 4_096
 _LOOK_NS = 10_000 * NS_PER_MS  # somebody may set the wall clock, and nobody tells us
@@ -25,7 +26,8 @@ class Producer:
 
     A full inbox holds the producer, a full producer holds the connection, and a held connection
     stops reading its socket: nothing is dropped on the way. Running bars stay here until they are
-    final.
+    final. Where nothing waits here and nothing is to be decided, what is offered goes to the
+    synchronizers at once, and its task sleeps on.
     """
 
     def __init__(
@@ -42,9 +44,12 @@ class Producer:
         """Set once :meth:`run` has handed on everything."""
         self.queue: Inbox[Arrival] = Inbox(capacity)
         self._intake = intake
-        self._inboxes = tuple(inboxes)
+        self.inboxes = tuple(inboxes)
+        self.is_idle = False
+        """Whether it runs, nothing waits here, and final bars may go straight to its inboxes; who
+        puts one there says so by :meth:`note`.
+        """
         self._clock = clock
-        self._traces = log.is_enabled_for(logging.DEBUG)  # asking costs as much as the rest
         self._final_bars: FinalBars | None = None
         self._derived: list[tuple[Derived, Producer]] = []
         self._timer: TimerHandle | None = None
@@ -57,12 +62,14 @@ class Producer:
         """``feed`` sends running bars of this source: find out here which are final."""
         self._final_bars = self._final_bars or FinalBars()
         self._final_bars.add(feed, grace_ms, heard_at)
+        self.is_idle = False
 
     def derive(self, derived: Derived, producer: "Producer") -> None:
         """Bars of another source are made of these: hand them to its ``producer``, which must not
         be closed before this one is :attr:`done`.
         """
         self._derived.append((derived, producer))
+        self.is_idle = False
 
     @property
     def targets(self) -> "list[Producer]":
@@ -78,6 +85,12 @@ class Producer:
         """Hand ``arrivals`` over; waits only where the queue is full. Cancelled, what was not
         handed over by then is lost, and no more under way.
         """
+        if not arrivals:
+            return
+        if self.is_idle and put_in_each(self.inboxes, arrivals):
+            self._note_last(arrivals)
+            return
+        self.is_idle = False
         for arrival in arrivals:
             self._intake.enter(arrival.at)
         left = arrivals
@@ -91,9 +104,12 @@ class Producer:
     async def run(self) -> None:
         """Work until the queue is closed and empty."""
         self._watch = ClockWatch(self._clock)
+        self._log = log.bind()
         try:
             while not self.queue.finished:
+                self.is_idle = not (self.wants_changes or len(self.queue))
                 await self.queue.wait()
+                self.is_idle = False
                 arrivals = self.queue.take()
                 await (self._decide(arrivals) if self.wants_changes else self._hand_on(arrivals))
                 for arrival in arrivals:
@@ -154,26 +170,37 @@ class Producer:
     async def _hand_on(self, arrivals: Sequence[Arrival]) -> None:
         if not arrivals:
             return
-        self._trace(arrivals)
-        for inbox in self._inboxes:
+        for inbox in self.inboxes:
             await inbox.put(arrivals)
+        self._note_last(arrivals)
+
+    def _note_last(self, arrivals: Sequence[Arrival]) -> None:
+        trace(arrivals, self._log)
         last = arrivals[-1].item
         if type(last) is Bar:
-            self.newest = last.timestamp
-            self.last_at = arrivals[-1].at.mono
+            self.note(last, arrivals[-1].at)
 
-    def _trace(self, arrivals: Sequence[Arrival]) -> None:
-        """At level debug: every bar, with the monotonic moment that decides whether it is late."""
-        if self._traces:
-            for at, feed, _, item in arrivals:
-                if isinstance(item, Bar):
-                    log.debug(
-                        "arrived",
-                        source=self.name,
-                        feed=feed,
-                        timestamp=item.timestamp,
-                        at_ns=at.mono,
-                    )
+    def note(self, bar: Bar, at: Instant) -> None:
+        """``bar``, read ``at`` this moment, is handed on."""
+        self.newest = bar.timestamp
+        self.last_at = at.mono
+
+
+def trace(arrivals: Sequence[Arrival], log: FilteringBoundLogger) -> None:
+    """At level debug: every bar, with the monotonic moment that decides whether it is late.
+
+    ``log`` is a bound logger: to ask a lazy one for its level takes as long as some bars.
+    """
+    if log.is_enabled_for(logging.DEBUG):
+        for at, feed, _, item in arrivals:
+            if isinstance(item, Bar):
+                log.debug(
+                    "arrived",
+                    source=item.source,
+                    feed=feed,
+                    timestamp=item.timestamp,
+                    at_ns=at.mono,
+                )
 
 
 def _is_change(arrival: Arrival) -> bool:
