@@ -8,7 +8,6 @@ time, and which sets a source was connected for.
 import asyncio
 from collections import deque
 from collections.abc import Mapping, Sequence
-from functools import partial
 from typing import Any
 
 from websockets.asyncio.client import ClientConnection, connect
@@ -40,14 +39,19 @@ class StampedConnection(ClientConnection):
     """A client connection that notes when each message was read, and when it ended.
 
     The library's own extension points: ``data_received`` is asyncio's callback for bytes read,
-    ``process_event`` the library's for each frame in them.
+    ``process_event`` the library's for each frame in them. Messages wait here, not in the
+    library's assembler, from which each would be a coroutine of its own. A message of many
+    fragments is bounded by ``max_size``, as any other is.
     """
 
     def __init__(self, *args: Any, feed: str, clock: Clock, intake: Intake, **options: Any) -> None:
         super().__init__(*args, **options)
         self._feed = feed
         self._is_full = False
-        self.stamps: deque[Instant] = deque()
+        self.messages: deque[Frame] = deque()
+        """What was read and not taken; who takes some says so by :meth:`taken`."""
+        self._news = asyncio.Event()
+        self._fragments = bytearray()
         self.ended: asyncio.Future[Instant] = self.loop.create_future()
         self._is_held = False
         self._clock = clock
@@ -68,18 +72,13 @@ class StampedConnection(ClientConnection):
         self._intake.gate.watch(self, self._read_or_not)
         self._read_or_not()
         self._look = self.loop.call_later(_LOOK_S, self._look_for_life)
-        for stamp in self.stamps:
-            self._intake.read(stamp)
+        for message in self.messages:
+            self._intake.read(message.at)
         if self.ended.done():
             self._intake.enter(self.ended.result())
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """The library stops reading while its queue is full; so does a closed gate."""
-        super().connection_made(transport)
-        self.recv_messages.pause = partial(self._set_full, full=True)
-        self.recv_messages.resume = partial(self._set_full, full=False)
-
     def _set_full(self, *, full: bool) -> None:
+        """Nothing is read while too many messages wait; nor while the gate is closed."""
         self._is_full = full
         self._read_or_not()
 
@@ -124,24 +123,46 @@ class StampedConnection(ClientConnection):
         if self._is_held:
             self._intake.enter(ended_at)
         super().connection_lost(exc)
+        self._news.set()
 
     def process_event(self, event: Event) -> None:
         """One frame was parsed; the last one of a message gives it its stamp."""
-        super().process_event(event)
-        if isinstance(event, WireFrame) and event.fin and event.opcode in _MESSAGE_OPCODES:
-            self.stamps.append(self._read_at)
-            if self._is_held:
-                self._intake.read(self._read_at)
+        if not (isinstance(event, WireFrame) and event.opcode in _MESSAGE_OPCODES):
+            super().process_event(event)
+        elif event.fin and not self._fragments:
+            self._keep(bytes(event.data))
+        else:
+            self._fragments += event.data
+            if event.fin:
+                self._keep(bytes(self._fragments))
+                self._fragments.clear()
+
+    def _keep(self, data: bytes) -> None:
+        self.messages.append(Frame(data, self._read_at))
+        self._news.set()
+        if self._is_held:
+            self._intake.read(self._read_at)
+        if len(self.messages) > _QUEUE_HIGH and not self._is_full:
+            self._set_full(full=True)
+
+    def taken(self) -> None:
+        """There may be room again."""
+        if self._is_full and len(self.messages) <= _QUEUE_LOW:
+            self._set_full(full=False)
+
+    async def news(self) -> None:
+        """Until there are messages, or the connection ended. Safe to cancel."""
+        while not (self.messages or self.ended.done()):
+            self._news.clear()
+            await self._news.wait()
 
 
 class WebsocketConnection:
     """One open connection; plays the role of :class:`~barsync_async.ports.Connection`."""
 
-    def __init__(self, feed: str, websocket: StampedConnection, intake: Intake) -> None:
+    def __init__(self, feed: str, websocket: StampedConnection) -> None:
         self._feed = feed
         self._websocket = websocket
-        self._intake = intake
-        self._end: ConnectionRefused | None = None
         websocket.hold()
 
     async def receive(self) -> Sequence[Frame]:
@@ -151,26 +172,13 @@ class WebsocketConnection:
         Raises:
             ConnectionRefused: the connection ended and everything read was given out.
         """
-        if self._end is not None:
-            raise self._end
-        stamps = self._websocket.stamps
-        frames: list[Frame] = []
-        try:
-            while not frames or (stamps and len(frames) < _MOST_AT_ONCE):
-                data = await self._websocket.recv(decode=False)
-                frames.append(Frame(data, stamps.popleft()))
-        except ConnectionClosed as error:
-            self._end = self._ended(error)
-            self._forget_unread()
-            if not frames:
-                raise self._end from error
+        await self._websocket.news()
+        messages = self._websocket.messages
+        if not messages:
+            raise self._ended(self._websocket.close_exc)
+        frames = [messages.popleft() for _ in range(min(len(messages), _MOST_AT_ONCE))]
+        self._websocket.taken()
         return frames
-
-    def _forget_unread(self) -> None:
-        """A message of too many fragments ends the connection, and what follows it is lost."""
-        for stamp in self._websocket.stamps:
-            self._intake.leave(stamp)
-        self._websocket.stamps.clear()
 
     def _ended(self, error: ConnectionClosed) -> ConnectionRefused:
         sent, received = error.sent, error.rcvd
@@ -243,7 +251,6 @@ class WebsocketConnector:
                 ssl=route.context() if url[:4].lower() == "wss:" else None,
                 create_connection=make,  # type: ignore[arg-type]  # any maker of one serves
                 max_size=MAX_FRAME_BYTES,
-                max_queue=(_QUEUE_HIGH, _QUEUE_LOW),
                 open_timeout=_OPEN_TIMEOUT_S,
                 close_timeout=_CLOSE_TIMEOUT_S,
                 ping_interval=_PING_S,
@@ -257,4 +264,4 @@ class WebsocketConnector:
             detail = without_userinfo(f"cannot connect to {url}: {why}")
             raise ConnectionRefused(feed, detail) from error
         assert isinstance(websocket, StampedConnection)  # noqa: S101 - make() made it
-        return WebsocketConnection(feed, websocket, self._intake)
+        return WebsocketConnection(feed, websocket)
