@@ -118,11 +118,14 @@ class OutputStuck(OutputError):
     never return.
     """
 
-    def __init__(self, target: str, patience_s: float, lost: int) -> None:
+    def __init__(self, target: str, patience_s: float, lost: int, *, is_cut_off: bool) -> None:
+        more = ", besides all after it was cut off" if is_cut_off else ""
         super().__init__(
-            target, f"took nothing for {patience_s:g} s and was given up: {lost} events may be lost"
+            target,
+            f"took nothing for {patience_s:g} s and was given up: {lost} events may be lost{more}",
         )
         self.lost = lost
+        self.is_cut_off = is_cut_off
 
 
 class ConservationBroken(BarsyncError):

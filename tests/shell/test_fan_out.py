@@ -136,13 +136,15 @@ async def test_an_output_that_is_cut_off_ends_alone_and_the_daemon_says_so_at_it
     outputs["short"] |= {"queue": 2, "overflow": "disconnect"}
     it = Run(document({"c": synchronizer(SOURCES)}, outputs))
     bus = it.daemon.containers[0].event_bus
-    for number in range(5):
-        bus.publish(Event(EventType.SOURCE_STATUS, status(number)))
-    with capture_logs() as logs, pytest.raises(Overflow, match="output short fell 2 events"):
-        await it.go(20.5)
+    with capture_logs() as logs:
+        for number in range(5):
+            bus.publish(Event(EventType.SOURCE_STATUS, status(number)))
+        with pytest.raises(Overflow, match="output short fell 2 events"):
+            await it.go(20.5)
     assert len(read(short)) == 2
     assert len([line for line in read(whole) if line["type"] == "SYNCHRONIZED_BARS"]) == 16
-    assert [line["output"] for line in logs if line["event"] == "cut off"] == ["short"]
+    (told,) = [line for line in logs if line["event"] == "cut off"]
+    assert (told["subscriber"], told["capacity"], told["after_seq"]) == ("output short", 2, 2)
 
 
 def status(number: int) -> SourceStatus:

@@ -7,10 +7,13 @@ from enum import StrEnum
 from typing import Protocol
 
 import msgspec
+import structlog
 
 from barsync_async.errors import Overflow
 from barsync_async.messages import Event, EventType, Gap
 from barsync_async.units import NS_PER_MS, MonoNs
+
+log = structlog.get_logger("barsync.bus")
 
 
 class Turns(Protocol):
@@ -116,6 +119,11 @@ class Subscription:
         )
 
     @property
+    def is_cut_off(self) -> bool:
+        """Whether it fell behind and gets nothing more."""
+        return self._cut
+
+    @property
     def blocking(self) -> bool:
         """Whether it asks everybody to wait."""
         full = len(self._events) >= self.capacity
@@ -126,6 +134,9 @@ class Subscription:
         if len(self._events) >= self.capacity and self.policy is not OverflowPolicy.BLOCK:
             if self.policy is OverflowPolicy.DISCONNECT:
                 self._cut = True
+                log.error(
+                    "cut off", subscriber=self.name, capacity=self.capacity, after_seq=event.seq - 1
+                )
                 self.close()
                 return
             self._lose(self._events.popleft()[0])

@@ -79,7 +79,7 @@ class Output:
                 self._writing.append(scope)
                 await self._write_all(subscription)
         except Overflow as error:
-            self._fail("cut off", error)
+            self.failure = error
         self._left -= 1
         if not self._left:
             self.finished.set()
@@ -131,15 +131,13 @@ class Output:
     def _give_up(self) -> OutputStuck:
         """Events that were handed over may or may not have been written."""
         lost = self._in_hand + sum(each.abandon() for each in self._subscriptions)
-        stuck = OutputStuck(self._sink.name, PATIENCE_S, lost)
-        self._fail("given up", stuck)
+        is_cut_off = any(each.is_cut_off for each in self._subscriptions)
+        stuck = OutputStuck(self._sink.name, PATIENCE_S, lost, is_cut_off=is_cut_off)
+        self.failure = stuck
+        log.error("given up", output=self._sink.name, detail=str(stuck))
         for scope in self._writing:
             scope.cancel()
         return stuck
-
-    def _fail(self, event: str, error: BarsyncError) -> None:
-        log.error(event, output=self._sink.name, detail=str(error))
-        self.failure = error
 
     async def _in_thread(self, work: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._thread, self._call, work)
