@@ -98,6 +98,15 @@ def test_a_position_that_the_market_carried_over_a_limit_may_stay_or_shrink_not_
         assert (grant.reason is None) == (target == expected)
 
 
+def test_a_position_beyond_a_limit_comes_no_further_on_the_other_side_than_the_limit() -> None:
+    held = {"A": 50.0}
+    for target, expected in ((-10.0, -10.0), (-11.0, -10.0), (-50.0, -10.0)):
+        limits = Limits(max_weight=0.1, breach="clip")
+        (grant,) = granted([Wish("s", "A", 50.0, target)], Holdings(held, MARKS, 1_000.0), limits)
+        assert grant.units == expected
+        assert (grant.reason is None) == (target == expected)
+
+
 def test_without_equity_nothing_can_grow_by_its_share() -> None:
     limits = Limits(max_gross_leverage=3.0, breach="clip")
     assert units(limits, ("s", "A", 1.0), equity=-5.0) == [("A", 0.0, "max_gross_leverage = 3")]
@@ -162,29 +171,29 @@ class Oracle:
         self.limits = limits
 
     def measures(self, positions: Mapping[str, Fraction]) -> dict[str, tuple[Fraction, Fraction]]:
-        """Of each limit, what is measured by it, and the most of that."""
+        """Of each limit, what is measured by it, and the most of that, on either side of 0."""
         limits, equity = self.limits, self.equity
         values = {key: each * Fraction(MARKS[key]) for key, each in positions.items()}
         found: dict[str, tuple[Fraction, Fraction]] = {}
         for key, each in positions.items():
             if limits.max_units is not None:
-                found[f"units {key}"] = abs(each), Fraction(limits.max_units)
+                found[f"units {key}"] = each, Fraction(limits.max_units)
             if limits.max_notional is not None:
-                found[f"notional {key}"] = abs(values[key]), Fraction(limits.max_notional)
+                found[f"notional {key}"] = values[key], Fraction(limits.max_notional)
             if limits.max_weight is not None:
-                found[f"weight {key}"] = abs(values[key]), Fraction(limits.max_weight) * equity
+                found[f"weight {key}"] = values[key], Fraction(limits.max_weight) * equity
         if limits.max_gross_leverage is not None:
             gross = sum(map(abs, values.values()), Fraction(0))
             found["gross"] = gross, Fraction(limits.max_gross_leverage) * equity
         if limits.max_net_leverage is not None:
-            net = abs(sum(values.values(), Fraction(0)))
+            net = sum(values.values(), Fraction(0))
             found["net"] = net, Fraction(limits.max_net_leverage) * equity
         return found
 
     def fits(self, after: Mapping[str, Fraction]) -> bool:
         before = self.measures(self.positions)
         return all(
-            value <= max(most, before[name][0])
+            min(-most, before[name][0], 0) <= value <= max(most, before[name][0], 0)
             for name, (value, most) in self.measures(after).items()
         )
 
@@ -274,4 +283,5 @@ def test_no_limit_is_further_from_being_kept_than_before(
     oracle = Oracle(positions, equity, limits)
     before = oracle.measures(positions)
     for name, (value, most) in oracle.measures(after).items():
-        assert value <= max(most, before[name][0]) + Fraction(1, 10**6), name
+        least, most = min(-most, before[name][0], 0), max(most, before[name][0], 0)
+        assert least - Fraction(1, 10**6) <= value <= most + Fraction(1, 10**6), name

@@ -115,11 +115,11 @@ class _Bound(NamedTuple):
     slope: float
 
     def room(self, units: float) -> tuple[float, float]:
-        """The least and most units within the limit, or within what ``units`` make of it."""
-        most = max(self.most, abs(self.base + self.slope * units))
+        """The least and most units within the limit, or on the way back to it from ``units``."""
         if not self.slope:
             return -math.inf, math.inf
-        ends = ((-most - self.base) / self.slope, (most - self.base) / self.slope)
+        least, most = _way_back(self.base + self.slope * units, self.most)
+        ends = ((least - self.base) / self.slope, (most - self.base) / self.slope)
         return min(*ends, units), max(*ends, units)
 
 
@@ -197,7 +197,8 @@ class _Exposure:
         mark, value = self._marks[symbol], self._positions.get(symbol, 0.0) * self._marks[symbol]
         if self._limits.max_gross_leverage is not None:
             others = self._gross - abs(value)
-            yield _Bound("max_gross_leverage", self._most_gross - others, 0.0, mark)
+            most = max(self._most_gross, self._gross) - others  # it has no sides
+            yield _Bound("max_gross_leverage", most, 0.0, mark)
         if self._limits.max_net_leverage is not None:
             yield _Bound("max_net_leverage", self._most_net, self._net - value, mark)
 
@@ -212,7 +213,8 @@ class _Exposure:
         return math.inf if share is None else share * self._equity
 
     def _keeps_net(self, net: float) -> bool:
-        return _within(abs(net), abs(self._net), self._most_net)
+        least, most = _way_back(self._net, self._most_net)
+        return least <= net <= most
 
 
 def _moved(positions: Mapping[str, float], wishes: Iterable[Wish]) -> dict[str, float]:
@@ -220,6 +222,14 @@ def _moved(positions: Mapping[str, float], wishes: Iterable[Wish]) -> dict[str, 
     for wish in wishes:
         after[wish.symbol] = after.get(wish.symbol, 0.0) + wish.target - wish.held
     return after
+
+
+def _way_back(value: float, most: float) -> tuple[float, float]:
+    """From -``most`` to ``most``, and on that side where ``value`` is beyond it, as far as that. A
+    share of an equity below 0 is 0.
+    """
+    most = max(most, 0.0)
+    return min(-most, value), max(most, value)
 
 
 def _within(value: float, before: float, most: float) -> bool:
