@@ -28,6 +28,8 @@ class Costs(msgspec.Struct, frozen=True, kw_only=True):
             value = getattr(self, name)
             if not 0 <= value < math.inf:
                 raise ValueError(f"{name} = {value!r}: expected a number of at least 0")
+        if self.slippage_bps >= _BPS:
+            raise ValueError(f"slippage_bps = {self.slippage_bps!r}: expected less than {_BPS:g}")
 
     def of(self, units: float, close: float) -> float:
         """What it costs to buy ``units``, or below 0 to sell them, where the close is ``close``.
