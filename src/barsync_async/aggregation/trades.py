@@ -6,6 +6,7 @@ given up, and no later trade changes that. Within a connection, what did not arr
 """
 
 import math
+from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from operator import attrgetter
 
@@ -106,7 +107,7 @@ class TradeAggregator:
         self._timeframe = TIMEFRAMES[timeframe]
         self._newest = 0  # the time of the latest trade of this connection
         self._arrivals = 0
-        self._ids: dict[tuple[WallMs, int | str], None] = {}
+        self._ids: OrderedDict[tuple[WallMs, int | str], None] = OrderedDict()
         self._windows = Windows(
             self._timeframe.length_ms, grace_ms, keep, grace_ms, lambda: _Tape(symbol, timeframe)
         )
@@ -167,7 +168,7 @@ class TradeAggregator:
             return True
         self._ids[key] = None
         if len(self._ids) > IDS_REMEMBERED:
-            del self._ids[next(iter(self._ids))]
+            self._ids.popitem(last=False)  # of a dict, the first takes longer and longer to find
         return False
 
     def _overtaken(self) -> Iterator[Bar | GivenUp]:
