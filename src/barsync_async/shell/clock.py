@@ -47,6 +47,7 @@ class VirtualClock:
     def __init__(self, start: WallMs) -> None:
         self._start: int = start
         self._slept_ns = 0
+        self._loop: asyncio.AbstractEventLoop | None = None
 
     def step(self, step_ms: int) -> None:
         """Somebody sets the wall clock."""
@@ -62,8 +63,13 @@ class VirtualClock:
         return self._slept_ns
 
     def now(self) -> Instant:
-        """The present moment of the running loop."""
-        mono = round(asyncio.get_running_loop().time() * _NS_PER_S)
+        """The present moment of the running loop; elsewhere, of the loop that last asked."""
+        try:
+            self._loop = asyncio.get_running_loop()
+        except RuntimeError:
+            if self._loop is None:
+                raise
+        mono = round(self._loop.time() * _NS_PER_S)
         return Instant.of(mono, self._start * NS_PER_MS + mono)
 
     def call_at(self, when: MonoNs, callback: Callable[[], None]) -> "Alarm":
