@@ -6,6 +6,7 @@ still holds a consequence of the last set, the next *root* event waits.
 """
 
 import asyncio
+import weakref
 from collections import deque
 from collections.abc import Callable
 
@@ -33,6 +34,20 @@ _REMEMBERED = 64  # subscriptions that were closed, in the statistics
 log = structlog.get_logger("barsync.bus")
 
 
+class _Parted:
+    """What is remembered of a subscription that was closed; not its events, once nobody reads it
+    any more.
+    """
+
+    def __init__(self, subscription: Subscription) -> None:
+        self._subscription = weakref.ref(subscription)
+        self._last = subscription.statistics()
+
+    def statistics(self) -> SubscriptionStatistics:
+        subscription = self._subscription()
+        return self._last if subscription is None else subscription.statistics()
+
+
 class EventBus:
     """Publish and subscribe within one container.
 
@@ -52,7 +67,7 @@ class EventBus:
         self._delivering = False
         self._waits_for: tuple[Subscription, MonoNs] | None = None
         self._told: set[str] = set()
-        self._parted: deque[Subscription] = deque(maxlen=_REMEMBERED)
+        self._parted: deque[_Parted] = deque(maxlen=_REMEMBERED)
         self._crowded = False
         self._on_crowded: list[Callable[[bool], None]] = []
         self._eased = asyncio.Event()
@@ -97,11 +112,14 @@ class EventBus:
 
     def statistics(self) -> tuple[SubscriptionStatistics, ...]:
         """Every queue's depth, age and losses; also of the last 64 that were closed."""
-        return tuple(each.statistics() for each in (*self._subscriptions, *self._parted))
+        present = [each.statistics() for each in self._subscriptions]
+        return (*present, *(each.statistics() for each in self._parted))
 
-    def full(self) -> list[str]:
-        """Which subscribers hold the sets back for want of room."""
-        return [each.name for each in self._subscriptions if each.blocking]
+    def waited_for(self) -> list[str]:
+        """Which subscribers hold the next set back: for want of room, or because they are not done
+        with the last one.
+        """
+        return [each.name for each in self._subscriptions if each.blocking or each.holding]
 
     def on_crowded(self, callback: Callable[[bool], None]) -> None:
         """Call ``callback(True)`` when more than :data:`MOST_WAITING` root events wait, and
@@ -138,7 +156,7 @@ class EventBus:
             if subscription in queues:
                 queues.remove(subscription)
         self._subscriptions.remove(subscription)
-        self._parted.append(subscription)
+        self._parted.append(_Parted(subscription))
 
     def hold(self) -> None:
         """A worker took on a consequence of the present set."""

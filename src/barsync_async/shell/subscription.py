@@ -129,6 +129,11 @@ class Subscription:
         full = len(self._events) >= self.capacity
         return full and self.policy is OverflowPolicy.BLOCK and not self._closed
 
+    @property
+    def holding(self) -> bool:
+        """Whether the next set waits until it is done with this one."""
+        return self._holds and bool(self._held or self._events)
+
     def offer(self, event: Event, at: MonoNs) -> None:
         """Take ``event`` in as the policy says, ``at`` this moment; never waits. For the bus."""
         if len(self._events) >= self.capacity and self.policy is not OverflowPolicy.BLOCK:

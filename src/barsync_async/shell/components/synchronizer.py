@@ -122,7 +122,9 @@ class BarSynchronizer:
         self._holds_back = crowded
         if crowded:
             feeds = frozenset(chain.from_iterable(self.spec.feeds.values()))
-            log.warning("reading no more: sets wait to be published", full=self._bus.full())
+            log.warning(
+                "reading no more: sets wait to be published", waits_for=self._bus.waited_for()
+            )
             self.intake.gate.close(self, feeds)
         else:
             log.info("reading again")
