@@ -46,7 +46,7 @@ def bar(
         {"volume": 0.0},
         {"volume": -0.0},
         {"low": -37.63, "open": 0.0, "close": -1.0},
-        {"high": 1e308},
+        {"high": 1e15},
     ],
 )
 def test_a_possible_bar_has_no_flaw(values: dict[str, float]) -> None:
@@ -59,6 +59,8 @@ def test_a_possible_bar_has_no_flaw(values: dict[str, float]) -> None:
         ({"open": 0.5}, "open 0.5 or close 3.0 is outside low 1.0 to high 4.0"),
         ({"close": 4.5}, "open 2.0 or close 4.5 is outside low 1.0 to high 4.0"),
         ({"low": 5.0}, "open 2.0 or close 3.0 is outside low 5.0 to high 4.0"),
+        ({"high": 1.1e15}, "a price is beyond 1e+15"),
+        ({"low": -1.1e15}, "a price is beyond 1e+15"),
         ({"volume": -1.0}, "volume -1.0 is not a number of at least 0"),
         ({"volume": math.nan}, "volume nan is not a number of at least 0"),
         ({"volume": math.inf}, "volume inf is not a number of at least 0"),
@@ -86,6 +88,8 @@ def test_a_bar_without_flaw_is_finite_throughout_and_within_its_range(
         and low <= min(open_, close)
         and max(open_, close) <= high
         and volume >= 0
+        and low >= -1e15
+        and high <= 1e15
     )
     assert (flaw(looked_at) is None) == possible
 

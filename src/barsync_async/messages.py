@@ -21,6 +21,8 @@ V = TypeVar("V")
 EXCERPT_BYTES = 512
 
 _INFINITY = math.inf  # looked up for every bar
+_MOST_PRICE = 1e15
+"""No market has one beyond, and with one of 1e300 no account can be kept."""
 
 Provenance = Literal["fresh", "carried", "filled", "interpolated", "missing"]
 Status = Literal["complete", "filled", "partial"]
@@ -111,12 +113,14 @@ def is_same(held: Bar | None, bar: Bar) -> bool:
 def flaw(bar: Bar) -> str | None:
     """What makes ``bar`` impossible as a record of trades, or None."""
     low, high = bar.low, bar.high
-    if -_INFINITY < low <= bar.open <= high < _INFINITY and low <= bar.close <= high:
+    if -_MOST_PRICE <= low <= bar.open <= high <= _MOST_PRICE and low <= bar.close <= high:
         if 0 <= bar.volume < _INFINITY:
             return None
         return f"volume {bar.volume!r} is not a number of at least 0"
     if not all(map(math.isfinite, (bar.open, high, low, bar.close))):
         return "a price is not a finite number"
+    if low < -_MOST_PRICE or high > _MOST_PRICE:
+        return f"a price is beyond {_MOST_PRICE:g}"
     return f"open {bar.open!r} or close {bar.close!r} is outside low {low!r} to high {high!r}"
 
 
