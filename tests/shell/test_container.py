@@ -45,6 +45,14 @@ class Worker(Plain):
         self.stopping.set()
 
 
+class Ranked(Worker):
+    """One that has its place in the flow of events."""
+
+    def __init__(self, name: str, log: list[str], stop_rank: int) -> None:
+        super().__init__(name, log)
+        self.stop_rank = stop_rank
+
+
 class Failing(Plain):
     """One whose work fails."""
 
@@ -171,3 +179,24 @@ async def test_a_component_that_fails_ends_the_container_and_the_others() -> Non
 
 async def test_a_container_of_nothing_that_runs_is_done_at_once() -> None:
     await asyncio.wait_for(container_of([Plain()]).run(), 1)
+
+
+async def test_components_stop_as_events_flow_whatever_the_order_in_which_they_were_added() -> None:
+    log: list[str] = []
+    container = Container(clock=VirtualClock(WallMs(0)))
+    for component in (
+        Worker("source", log),
+        Ranked("portfolio", log, 3),
+        Worker("beside the portfolio", log),
+        Ranked("features", log, 1),
+        Ranked("synchronizer", log, 0),
+    ):
+        container.add_component(component.name, component)
+    await container.stop()
+    assert [line for line in log if line.endswith("stopped")] == [
+        "source stopped",
+        "synchronizer stopped",
+        "features stopped",
+        "portfolio stopped",
+        "beside the portfolio stopped",
+    ]

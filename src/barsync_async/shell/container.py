@@ -1,6 +1,7 @@
 """A container: named components around one event bus."""
 
 from enum import StrEnum
+from operator import itemgetter
 from typing import Any, TypeVar
 
 import anyio
@@ -75,9 +76,20 @@ class Container:
                     tasks.start_soon(run, name=f"{self.name}.{name}")
 
     async def stop(self) -> None:
-        """Stop each component in the order added, once all that it was given has come out."""
-        for component in self.components.values():
+        """Stop one component after the other, each once all that it was given has come out: those
+        with a ``stop_rank`` from the lowest to the highest, as the events flow, whatever the order
+        in which they were added; any other behind the one that was added before it.
+        """
+        for component in self._as_events_flow():
             stop: Any = getattr(component, "stop", None)
             if stop is not None:
                 await stop()
             await self.event_bus.drained()
+
+    def _as_events_flow(self) -> list[Component]:
+        ranks: list[int] = []
+        for component in self.components.values():
+            before = ranks[-1] if ranks else 0
+            ranks.append(getattr(component, "stop_rank", before))
+        ranked = sorted(zip(ranks, self.components.values(), strict=True), key=itemgetter(0))
+        return [component for _, component in ranked]

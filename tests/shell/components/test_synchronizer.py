@@ -221,7 +221,9 @@ async def test_while_too_many_sets_wait_its_feeds_are_not_read_and_the_log_says_
             await anext(slow)
             assert gate.is_open("sim")
             slow.close()
-    assert [(line["event"], line.get("full")) for line in logs if "reading" in line["event"]] == [
+    assert [
+        (line["event"], line.get("waits_for")) for line in logs if "reading" in line["event"]
+    ] == [
         ("reading no more: sets wait to be published", ["slow"]),
         ("reading again", None),
     ]

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
+from typing import ClassVar
 
 import structlog
 
@@ -32,6 +33,8 @@ class MultiSymbolFeatureCalculator:
     Raises:
         ValueError: an indicator is unknown or its parameters are wrong.
     """
+
+    stop_rank: ClassVar[int] = 1
 
     def __init__(
         self,

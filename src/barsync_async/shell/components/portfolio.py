@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from typing import Any
+from typing import Any, ClassVar
 
 import structlog
 
@@ -42,6 +42,8 @@ class Portfolio:
         ValueError: a cost or a limit makes no sense.
         TypeError: there is no such cost or limit.
     """
+
+    stop_rank: ClassVar[int] = 3
 
     def __init__(
         self,

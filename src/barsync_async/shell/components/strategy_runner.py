@@ -2,9 +2,11 @@
 
 from collections.abc import Iterable
 from itertools import repeat
+from typing import ClassVar
 
 import anyio
 
+from barsync_async.errors import ComponentError
 from barsync_async.messages import (
     Decision,
     Event,
@@ -45,6 +47,8 @@ class StrategyRunner:
     Raises:
         ValueError: a strategy is unknown, its parameters are wrong, or two have one name.
     """
+
+    stop_rank: ClassVar[int] = 2
 
     def __init__(
         self,
@@ -88,7 +92,15 @@ class StrategyRunner:
         return tuple(worker.statistics() for worker in self._workers)
 
     def initialize(self, container: Container) -> None:
-        """Listen for features and for the portfolio's versions."""
+        """Listen for features and for the portfolio's versions.
+
+        Raises:
+            ComponentError: the container has another one: their decisions would have no order.
+        """
+        if len(container.find(StrategyRunner)) > 1:
+            raise ComponentError(
+                f"container {container.name} has a StrategyRunner: name all strategies in that one"
+            )
         self._name = container.name
         self._bus = container.event_bus
         self._bus.subscribe(EventType.FEATURES, self._on_features)

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain
 from operator import itemgetter
-from typing import Any
+from typing import Any, ClassVar
 
 import structlog
 
@@ -61,6 +61,8 @@ class BarSynchronizer:
         ValueError: a source's name is not ``SYMBOL_TIMEFRAME``, or there is none.
         TypeError: there is no such option.
     """
+
+    stop_rank: ClassVar[int] = 0
 
     def __init__(
         self,
@@ -135,6 +137,12 @@ class BarSynchronizer:
 
     async def run(self) -> None:
         """Work until :meth:`stop`; then seal what is open."""
+        try:
+            await self._run()
+        finally:
+            self._finished.set()  # cancelled or failed, nobody waits for it for ever
+
+    async def _run(self) -> None:
         watch = ClockWatch(self._clock)
         self._set_timers()
         self._beat()
@@ -145,7 +153,6 @@ class BarSynchronizer:
         self._set_timers()
         if self._heartbeat is not None:
             self._heartbeat.cancel()
-        self._finished.set()
 
     async def stop(self) -> None:
         """No more bars come: take in those in the inbox, seal what is open, and return."""
