@@ -162,6 +162,14 @@ targets_drawn = st.dictionaries(
 )
 
 
+def _is_within(
+    value: Fraction, most: Fraction, before: Fraction, tolerance: Fraction = Fraction(0)
+) -> bool:
+    """Within -``most`` to ``most``, or on the way there from ``before``; below 0 it is 0."""
+    ends: list[Fraction] = [-max(most, Fraction(0)), max(most, Fraction(0)), before]
+    return min(ends) - tolerance <= value <= max(ends) + tolerance
+
+
 class Oracle:
     """Positions in exact numbers; how far a step may go is found by halving."""
 
@@ -193,7 +201,7 @@ class Oracle:
     def fits(self, after: Mapping[str, Fraction]) -> bool:
         before = self.measures(self.positions)
         return all(
-            min(-most, before[name][0], 0) <= value <= max(most, before[name][0], 0)
+            _is_within(value, most, before[name][0])
             for name, (value, most) in self.measures(after).items()
         )
 
@@ -283,5 +291,4 @@ def test_no_limit_is_further_from_being_kept_than_before(
     oracle = Oracle(positions, equity, limits)
     before = oracle.measures(positions)
     for name, (value, most) in oracle.measures(after).items():
-        least, most = min(-most, before[name][0], 0), max(most, before[name][0], 0)
-        assert least - Fraction(1, 10**6) <= value <= most + Fraction(1, 10**6), name
+        assert _is_within(value, most, before[name][0], Fraction(1, 10**6)), name
