@@ -457,3 +457,18 @@ def test_the_order_in_which_decisions_are_applied_decides_no_position(
         assert first.positions == second.positions
         assert first.cash == second.cash
         assert second.applied == tuple(name for name in order if name in signals)
+
+
+def test_a_target_of_which_no_bar_can_come_is_refused_and_does_not_wait() -> None:
+    book = Book(1_000.0, symbols={"SPY"})
+    update = apply(book, NOON, fresh(NOON, SPY=50.0), signal("momentum", SPY=3.0, SPX=2.0))
+    assert update.positions == {"SPY": 3.0}
+    (refused,) = update.refused
+    assert (refused.strategy, refused.symbol, refused.target, refused.granted) == (
+        "momentum",
+        "SPX",
+        2.0,
+        0.0,
+    )
+    assert refused.reason == "no source has bars of it"
+    assert apply(book, NOON + 1, fresh(NOON + 1, SPX=9.0)).positions == {"SPY": 3.0}

@@ -5,11 +5,11 @@ that trade one symbol never overwrite each other, and without limits their order
 """
 
 import math
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from barsync_async.errors import ConservationBroken
-from barsync_async.messages import Bar, PortfolioUpdate, Signal, frozen_mapping
+from barsync_async.messages import Bar, PortfolioUpdate, Refusal, Signal, frozen_mapping
 from barsync_async.portfolio.costs import Costs
 from barsync_async.portfolio.limits import Grant, Holdings, Limits, Wish, granted
 from barsync_async.portfolio.prices import closes, fill_prices, newest
@@ -45,11 +45,18 @@ class Book:
         cash: what it starts with, in the currency of the closes; may go below 0.
         costs: of a fill.
         limits: of positions and of all together.
+        symbols: of which bars may come: a target of any other is refused. None: of all.
     """
 
     def __init__(
-        self, cash: float, costs: Costs | None = None, limits: Limits | None = None
+        self,
+        cash: float,
+        costs: Costs | None = None,
+        limits: Limits | None = None,
+        *,
+        symbols: Collection[str] | None = None,
     ) -> None:
+        self._symbols = None if symbols is None else frozenset(symbols)
         self._costs = costs or Costs()
         self._limits = limits or Limits()
         self._held: _ByStrategy = {}
@@ -74,7 +81,7 @@ class Book:
             ConservationBroken: money or units would come from nowhere; nothing is altered.
         """
         known, prices = newest(bars.values(), self._newest), fill_prices(timestamp, bars)
-        said = [(signal.strategy, _by_symbol(signal.targets)) for signal in signals]
+        said = [(signal.strategy, self._tradable(signal.targets)) for signal in signals]
         marks, wanted = closes(known), _with(self._waiting, said)
         grants = self._granted(wanted, prices, marks)
         held = _with(self._held, [(g.wish.strategy, {g.wish.symbol: g.units}) for g in grants])
@@ -84,6 +91,27 @@ class Book:
         self._newest, self._held, self._last = known, held, update
         self._waiting = _without(wanted, prices)
         return update
+
+    def _tradable(self, targets: Mapping[str, float]) -> dict[str, float]:
+        """By symbol, without those of which no bar can come: they would wait for ever."""
+        return {
+            symbol: units
+            for symbol, units in _by_symbol(targets).items()
+            if self._symbols is None or symbol in self._symbols
+        }
+
+    def _strangers(self, signals: Iterable[Signal]) -> Iterator[Refusal]:
+        for signal in signals:
+            known = self._tradable(signal.targets)
+            for symbol, units in sorted(_by_symbol(signal.targets).items()):
+                if symbol not in known:
+                    yield Refusal(
+                        strategy=signal.strategy,
+                        symbol=symbol,
+                        target=units,
+                        granted=0.0,
+                        reason="no source has bars of it",
+                    )
 
     def _granted(
         self, wanted: _ByStrategy, prices: Mapping[str, float], marks: Mapping[str, float]
@@ -124,7 +152,10 @@ class Book:
             net_exposure=_value(positions, marks),
             applied=tuple(signal.strategy for signal in signals),
             stale=tuple(s.strategy for s in signals if s.depends_on_version < last.version),
-            refused=tuple(filter(None, (grant.refusal for grant in grants))),
+            refused=(
+                *self._strangers(signals),
+                *filter(None, (grant.refusal for grant in grants)),
+            ),
         )
 
     def _check(self, update: PortfolioUpdate, marks: Mapping[str, float]) -> None:

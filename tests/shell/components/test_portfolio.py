@@ -23,6 +23,7 @@ from barsync_async.messages import (
 from barsync_async.shell.clock import VirtualClock
 from barsync_async.shell.components.portfolio import Portfolio
 from barsync_async.shell.components.strategy_runner import StrategyRunner
+from barsync_async.shell.components.synchronizer import BarSynchronizer
 from barsync_async.shell.container import Container
 from barsync_async.testing import create_bar
 from barsync_async.units import WallMs
@@ -350,3 +351,11 @@ async def test_the_stream_under_a_loop_is_the_one_without(parallel: bool) -> Non
     await task
     assert len(looped.events) == 11  # the bad one rests for the third set
     assert looped.events == plain.events
+
+
+def test_portfolio_knows_the_symbols_of_its_container() -> None:
+    container = Container()
+    container.add_component("sync", BarSynchronizer({"SPY_1m", "BRK_B_1m"}))
+    portfolio = Portfolio()
+    container.add_component("portfolio", portfolio)
+    assert portfolio._book._symbols == {"SPY", "BRK_B"}

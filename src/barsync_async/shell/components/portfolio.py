@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from functools import partial
 from typing import Any, ClassVar
 
 import structlog
@@ -17,9 +18,10 @@ from barsync_async.messages import (
 from barsync_async.portfolio import Barrier, Book, Costs, Limits, Roster
 from barsync_async.ports import TimerHandle
 from barsync_async.shell.components.strategy_runner import StrategyRunner
+from barsync_async.shell.components.synchronizer import BarSynchronizer
 from barsync_async.shell.container import Container
 from barsync_async.shell.stage import Stage
-from barsync_async.units import NS_PER_MS, MonoNs
+from barsync_async.units import NS_PER_MS, MonoNs, symbol_of
 
 log = structlog.get_logger("barsync.portfolio")
 
@@ -55,7 +57,7 @@ class Portfolio:
     ) -> None:
         charged = Costs(**costs) if isinstance(costs, Mapping) else costs
         allowed = Limits(**limits) if isinstance(limits, Mapping) else limits
-        self._book = Book(cash, charged, allowed)
+        self._make_book = partial(Book, cash, charged, allowed)
         self._timeout_ns = round(decision_timeout_ms * NS_PER_MS)
         self._roster = Roster()
         self._barrier: Barrier | None = None
@@ -65,6 +67,9 @@ class Portfolio:
         """Listen for features and for what the strategies say of them."""
         self._container = container
         self._bus = container.event_bus
+        expected = [each.expected_sources for each in container.find(BarSynchronizer)]
+        symbols = {symbol_of(source) for sources in expected for source in sources}
+        self._book = self._make_book(symbols=symbols if expected else None)
         listen_to = (EventType.FEATURES, EventType.SIGNAL, EventType.STRATEGY_FAULT)
         self._stage = Stage(self._bus, "portfolio", listen_to, self._on_event)
 
