@@ -358,4 +358,4 @@ def test_portfolio_knows_the_symbols_of_its_container() -> None:
     container.add_component("sync", BarSynchronizer({"SPY_1m", "BRK_B_1m"}))
     portfolio = Portfolio()
     container.add_component("portfolio", portfolio)
-    assert portfolio._book._symbols == {"SPY", "BRK_B"}
+    assert portfolio._book._symbols == frozenset({"SPY", "BRK_B"})
