@@ -35,7 +35,11 @@ def test_histories_take_the_place_of_the_feeds_and_a_report_comes_out(world: Pat
     names = {path.name for path in (world.parent / "report").iterdir()}
     tables = {"sets", "equity", "strategies", "sources"}
     kinds = ("csv", "parquet")
-    assert names == {"report.html", *(f"{name}.{kind}" for name in tables for kind in kinds)}
+    assert names == {
+        "report.files",
+        "report.html",
+        *(f"{name}.{kind}" for name in tables for kind in kinds),
+    }
     assert not (world.parent / "live.jsonl").exists()
 
 
@@ -120,6 +124,32 @@ def test_two_runs_write_the_same_bytes_and_nothing_is_left_of_an_earlier_one(wor
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == first
     assert backtest(world, "--data", world.parent, *LABEL).exit_code == 0
     assert not (folder / "events.jsonl").exists()
+
+
+def test_files_that_no_report_wrote_stay_as_they_are(world: Path) -> None:
+    folder = world.parent / "report"
+    folder.mkdir()
+    (folder / "events.jsonl").write_text("a daemon's", "utf-8")
+    (folder / "prices.csv").write_text("mine", "utf-8")
+    for _ in range(2):
+        assert backtest(world, "--data", world.parent, *LABEL).exit_code == 0
+    assert (folder / "events.jsonl").read_text("utf-8") == "a daemon's"
+    assert (folder / "prices.csv").read_text("utf-8") == "mine"
+
+
+@pytest.mark.parametrize("name", ["events.jsonl", "sources.csv", "report.html", "report.files"])
+def test_a_file_in_the_way_that_no_report_wrote_is_told_before_anything_runs(
+    world: Path, name: str
+) -> None:
+    folder = world.parent / "report"
+    folder.mkdir()
+    (folder / name).write_text("mine", "utf-8")
+    result = backtest(world, "--data", world.parent, *LABEL, "--events")
+    assert result.exit_code == 2
+    assert f"'{folder / name}'" in result.stderr
+    assert "no report wrote this file" in result.stderr
+    assert [path.name for path in folder.iterdir()] == [name]
+    assert (folder / name).read_text("utf-8") == "mine"
 
 
 def test_only_bars_between_two_moments_are_run(world: Path) -> None:

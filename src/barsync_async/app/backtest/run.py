@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from barsync_async.app.backtest.cells import summary
 from barsync_async.app.backtest.data import chosen_files, parsed_format
 from barsync_async.app.backtest.feeds import Replacement, wanted_sources
-from barsync_async.app.backtest.files import EVENTS, PAGE, prepare, write_page, write_tables
+from barsync_async.app.backtest.files import EVENTS, PAGE, prepare, write_report
 from barsync_async.app.backtest.histories import Histories, Period, opened
 from barsync_async.app.backtest.page import PageData, check_installed, rendered
 from barsync_async.app.files import run_histories
@@ -104,14 +104,15 @@ def backtest(request: Request, environ: Mapping[str, str]) -> None:
     """Run what ``request`` says on virtual time, and write the report.
 
     Raises:
-        ConfigError: something in the config, the options or the files is wrong.
+        ConfigError: something in the config, the options or the files is wrong, or files that no
+            report wrote are in the way of this one.
         HistoryError: a file is not what it was when it was opened.
         OutputError: the report cannot be drawn or written.
     """
     set_up_logging("console", "warning", SystemClock())
     plan = make_plan(request, environ)
     check_installed(str(request.folder / PAGE))
-    prepare(request.folder)
+    prepare(request.folder, events=request.events)
     config = plan.config.model_copy(update={"outputs": _outputs(request)})
     watcher = _Watcher()
     progress = run_histories(config, plan.histories, attach=watcher.attach)
@@ -157,16 +158,20 @@ def _counted(report: ContainerReport, container: Container) -> ContainerReport:
 def _write(
     request: Request, plan: Plan, reports: Sequence[ContainerReport], progress: Progress
 ) -> None:
-    files = write_tables(request.folder, tables_of(reports))
     page = PageData(
         name=plan.config.service.name,
         config=str(request.config),
         partial="" if progress.is_whole else _broke_off(plan, progress),
-        files=[*files, *([EVENTS] if request.events else [])],
+        files=(),
         reports=reports,
         histories=[*_rows(plan)],
     )
-    size = write_page(request.folder, rendered(page))
+    size = write_report(
+        request.folder,
+        tables_of(reports),
+        lambda files: rendered(replace(page, files=files)),
+        events=request.events,
+    )
     for report in reports:
         click.echo(summary(report))
     rate = progress.bars / max(progress.seconds, 1e-9)
