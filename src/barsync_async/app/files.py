@@ -37,8 +37,8 @@ def run_histories(
     histories: Mapping[str, Sequence[BarHistory]],
     duration_s: float | None = None,
     *,
-    attach: Callable[[Daemon], None] | None = None,
-) -> Progress:
+    attach: Callable[[Daemon, Progress], None] | None = None,
+) -> None:
     """Run ``config`` on ``histories``, until they end, a signal comes, or ``duration_s`` of the
     market's time have passed; then drain.
 
@@ -46,10 +46,7 @@ def run_histories(
         config: its feeds of files are those of ``histories``.
         histories: by the feed's name.
         duration_s: None: as long as there are bars.
-        attach: is given the daemon before it runs.
-
-    Returns:
-        How far the reading came.
+        attach: is given the daemon before it runs, and what tells how far the reading is.
 
     Raises:
         ConfigError: a component cannot be made as configured.
@@ -64,12 +61,11 @@ def run_histories(
         daemon = _daemon(config, clock, progress.watched)
         progress.watch(daemon.containers)
         if attach is not None:
-            attach(daemon)
+            attach(daemon, progress)
         await run_daemon(daemon, anyio.Event(), duration_s)
 
     with progress, _logging_by(clock, config):
         anyio.run(run, backend_options={"loop_factory": VirtualTimeLoop})
-    return progress
 
 
 @contextmanager

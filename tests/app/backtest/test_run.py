@@ -1,6 +1,7 @@
 """``barsync backtest``: what is run, what is written, what is the same."""
 
 import csv
+import itertools
 import json
 import sys
 from importlib import import_module
@@ -12,6 +13,8 @@ from click.testing import CliRunner
 from tests.app.backtest.world import MINUTE, NOON, backtest, config, events, write
 
 from barsync_async.app.cli import main
+from barsync_async.errors import ConservationBroken
+from barsync_async.portfolio import Book
 
 LABEL = ("--format", "label=close")
 
@@ -150,6 +153,25 @@ def test_a_file_in_the_way_that_no_report_wrote_is_told_before_anything_runs(
     assert "no report wrote this file" in result.stderr
     assert [path.name for path in folder.iterdir()] == [name]
     assert (folder / name).read_text("utf-8") == "mine"
+
+
+def test_what_broke_a_run_off_stands_on_the_report_of_what_there_is(
+    world: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    apply, calls = Book.apply, itertools.count(1)
+
+    def broken(*given: Any, **named: Any) -> Any:
+        if next(calls) == 50:
+            raise ConservationBroken(1.0, 2.0)
+        return apply(*given, **named)
+
+    monkeypatch.setattr(Book, "apply", broken)
+    result = backtest(world, "--data", world.parent, *LABEL)
+    assert result.exit_code == 1
+    page = (world.parent / "report" / "report.html").read_text("utf-8")
+    assert "ConservationBroken" in page[page.index('id="partial"') :]
+    assert "partial: ConservationBroken" in result.stdout
+    assert 0 < len(rows(world.parent, "sets")) < 120
 
 
 def test_only_bars_between_two_moments_are_run(world: Path) -> None:

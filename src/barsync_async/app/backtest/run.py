@@ -103,6 +103,8 @@ def _parsed(document: Mapping[str, Any], origin: str, mistakes: Sequence[Mistake
 def backtest(request: Request, environ: Mapping[str, str]) -> None:
     """Run what ``request`` says on virtual time, and write the report.
 
+    What breaks the run off is raised when the report of what there is was written.
+
     Raises:
         ConfigError: something in the config, the options or the files is wrong, or files that no
             report wrote are in the way of this one.
@@ -115,8 +117,12 @@ def backtest(request: Request, environ: Mapping[str, str]) -> None:
     prepare(request.folder, events=request.events)
     config = plan.config.model_copy(update={"outputs": _outputs(request)})
     watcher = _Watcher()
-    progress = run_histories(config, plan.histories, attach=watcher.attach)
-    _write(request, plan, watcher.reports(), progress)
+    try:
+        run_histories(config, plan.histories, attach=watcher.attach)
+    except Exception as error:
+        _write(request, plan, watcher, error)
+        raise
+    _write(request, plan, watcher)
 
 
 def _outputs(request: Request) -> dict[str, JsonlConfig]:
@@ -130,8 +136,10 @@ class _Watcher:
 
     def __init__(self) -> None:
         self._records: list[tuple[Container, ContainerRecord]] = []
+        self.progress: Progress | None = None
 
-    def attach(self, daemon: Daemon) -> None:
+    def attach(self, daemon: Daemon, progress: Progress) -> None:
+        self.progress = progress
         for container in daemon.containers:
             record = ContainerRecord(container.name)
             for event_type in record.event_types:
@@ -155,13 +163,15 @@ def _counted(report: ContainerReport, container: Container) -> ContainerReport:
     return replace(report, sources=dict(sorted(sources.items())))
 
 
-def _write(
-    request: Request, plan: Plan, reports: Sequence[ContainerReport], progress: Progress
-) -> None:
+def _write(request: Request, plan: Plan, watcher: _Watcher, error: Exception | None = None) -> None:
+    """The report, unless the run had not even begun when ``error`` came."""
+    progress, reports = watcher.progress, watcher.reports()
+    if progress is None:
+        return
     page = PageData(
         name=plan.config.service.name,
         config=str(request.config),
-        partial="" if progress.is_whole else _broke_off(plan, progress),
+        partial=_broke_off(plan, progress, error),
         files=(),
         reports=reports,
         histories=[*_rows(plan)],
@@ -181,10 +191,14 @@ def _write(
     click.echo(f"report: {request.folder / PAGE} ({size / 1e6:.1f} MB)")
 
 
-def _broke_off(plan: Plan, progress: Progress) -> str:
+def _broke_off(plan: Plan, progress: Progress, error: Exception | None) -> str:
+    """Why and where the run ended before the histories did; empty where it did not."""
+    if error is None and progress.is_whole:
+        return ""
     ends = [each.survey.last or 0 for some in plan.histories.values() for each in some]
-    stopped, end = shown_time(progress.at), shown_time(max(ends))
-    return f"It was stopped at {stopped}; the histories go on to {end}."
+    stopped = f"at {shown_time(progress.at)}" if progress.at else "before the first set"
+    how = "It was stopped" if error is None else f"{type(error).__name__}: {error}. It broke off"
+    return f"{how} {stopped}; the histories go on to {shown_time(max(ends))}."
 
 
 def _rows(plan: Plan) -> list[tuple[Any, ...]]:
