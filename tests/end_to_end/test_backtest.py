@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
 from tests.app.backtest.world import MINUTE, NOON, config, write
 from tests.end_to_end.browser import Opened
 from tests.end_to_end.running import Line, barsync
@@ -70,6 +71,37 @@ async def test_ctrl_c_ends_it_with_a_report_that_says_that_it_is_partial(tmp_pat
     assert "the histories go on to" in told
     sets = (tmp_path / "var" / "report" / "sets.csv").read_text("utf-8").splitlines()
     assert 1 < len(sets) < minutes
+
+
+_HANGS = """
+import time
+
+class Hangs:
+    name = "hangs"
+
+    def decide(self, features, portfolio):
+        open("hangs", "w").close()
+        time.sleep(3600)
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+async def test_a_second_signal_ends_one_whose_strategy_never_returns(
+    tmp_path: Path, number: signal.Signals
+) -> None:
+    write(tmp_path, "SPY", range(1, 10))
+    write(tmp_path, "QQQ", range(1, 10))
+    (tmp_path / "mine.py").write_text(_HANGS, "utf-8")
+    of_mine = {"type": "StrategyRunner", "config": {"strategies": ["mine:Hangs"]}}
+    config(tmp_path, containers={"c": {"components": {**components(), "strategies": of_mine}}})
+    command = ("backtest", tmp_path / "config.toml", "--data", tmp_path, *_OPTIONS)
+    async with barsync(*command, cwd=tmp_path, env={"PYTHONPATH": str(tmp_path)}) as running:
+        await until((tmp_path / "hangs").exists)
+        running.send(number)
+        await asyncio.sleep(0.2)  # two at once may be taken for one
+        running.send(number)
+        async with asyncio.timeout(20):
+            assert await running.ended() == 1, running.err.text
 
 
 async def until(holds: Callable[[], bool]) -> None:

@@ -4,9 +4,10 @@ import gc
 import os
 import signal
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
 from random import Random
+from typing import Any
 
 import anyio
 import structlog
@@ -80,11 +81,19 @@ async def set_on_signal(stop: anyio.Event) -> None:
             stop.set()
 
 
-async def run_daemon(daemon: Daemon, stop: anyio.Event, duration_s: float | None = None) -> None:
-    """Run until a signal, ``stop``, or ``duration_s`` have come; then drain."""
+async def run_daemon(
+    daemon: Daemon,
+    stop: anyio.Event,
+    duration_s: float | None = None,
+    *,
+    signals: Callable[[anyio.Event], Coroutine[Any, Any, None]] = set_on_signal,
+) -> None:
+    """Run until a signal, ``stop``, or ``duration_s`` have come; then drain. ``signals`` sets
+    ``stop`` at a signal.
+    """
     with one_error():
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(set_on_signal, stop, name="signals")
+            tasks.start_soon(signals, stop, name="signals")
             tasks.start_soon(set_after, stop, duration_s, name="duration")
             await daemon.run(stop)
             tasks.cancel_scope.cancel()
