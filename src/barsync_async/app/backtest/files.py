@@ -18,6 +18,7 @@ MANIFEST = "report.files"
 """In the folder: which files of it a report wrote, so that a later one takes away no other."""
 
 _HEADER = "# what barsync backtest wrote here, and will write over"
+_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 _TABLES = ("sets", "equity", "strategies", "sources")
 
 
@@ -116,9 +117,19 @@ def write_report(
 
 def _write_csv(path: Path, table: Table) -> None:
     with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
+        writer = csv.writer(file, lineterminator="\n", quoting=csv.QUOTE_NONNUMERIC)
         writer.writerow(table.columns)
-        writer.writerows(zip(*table.columns.values(), strict=True))
+        for row in zip(*table.columns.values(), strict=True):
+            writer.writerow([_inert(cell) for cell in row])
+
+
+def _inert(cell: Any) -> Any:
+    """Text that a spreadsheet would take for a formula, with the apostrophe that makes it text.
+
+    Which these are: OWASP, "CSV Injection". Numbers stay what they are.
+    """
+    is_formula = isinstance(cell, str) and cell.startswith(_FORMULA_STARTS)
+    return f"'{cell}" if is_formula else cell
 
 
 def _write_parquet(path: Path, table: Table) -> None:
