@@ -109,6 +109,25 @@ def test_a_name_that_would_hide_a_module_is_refused(tmp_path: Path, name: str) -
     assert f"there is a module '{name}' already" in result.output
 
 
+@pytest.mark.parametrize(
+    ("what", "name", "kind"),
+    [
+        ("strategy", "decision", "Decision"),
+        ("strategy", "portfolio_update", "PortfolioUpdate"),
+        ("strategy", "value_error", "ValueError"),
+        ("indicator", "fresh_bars", "FreshBars"),
+        ("indicator", "class_var", "ClassVar"),
+    ],
+)
+def test_a_name_whose_class_would_hide_what_the_example_uses_is_refused(
+    tmp_path: Path, what: str, name: str, kind: str
+) -> None:
+    result = new(what, name, "--directory", tmp_path)
+    assert result.exit_code == 2
+    assert f"its class {kind} would hide" in " ".join(result.output.split())
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     result = new("strategy", "mine", "--directory", tmp_path / "file" / "below")

@@ -1,7 +1,9 @@
 """``barsync new``: a tested example to begin with, in files of the user's own."""
 
+import ast
 import keyword
 import re
+from collections.abc import Iterable
 from importlib.resources import files
 from importlib.util import find_spec
 from pathlib import Path
@@ -63,6 +65,11 @@ def _write(what: str, key: str, name: str, directory: Path) -> None:
         directory / f"{name}.py": f"{what}.py.txt",
         directory / f"test_{name}.py": f"test_{what}.py.txt",
     }
+    if kind in _used(made.values()):
+        raise click.BadParameter(
+            f"its class {kind} would hide the {kind} that the example uses: take another name",
+            param_hint="NAME",
+        )
     for path in made:
         if path.exists():
             raise click.ClickException(f"{path} is there already; nothing was written")
@@ -75,6 +82,14 @@ def _write(what: str, key: str, name: str, directory: Path) -> None:
         raise click.ClickException(f"{error.filename}: {error.strerror}") from error
     click.echo(f"try it: python -m pytest {directory / f'test_{name}.py'}")
     click.echo(f'in a config: {key} = ["{name}:{kind}"], with {directory} on PYTHONPATH')
+
+
+def _used(templates: Iterable[str]) -> set[str]:
+    """Every name that these use for something of others."""
+    trees = (ast.parse(_filled(each, "_name", "_Kind")) for each in templates)
+    nodes = [node for tree in trees for node in ast.walk(tree)]
+    imported = {node.asname or node.name for node in nodes if isinstance(node, ast.alias)}
+    return imported | {node.id for node in nodes if isinstance(node, ast.Name)}
 
 
 def _filled(template: str, name: str, kind: str) -> str:
