@@ -5,6 +5,7 @@ import math
 import os
 import threading
 from io import BufferedReader, BytesIO
+from pathlib import Path
 from typing import Any, cast
 
 import pytest
@@ -166,15 +167,28 @@ def test_a_process_that_says_what_is_no_answer_is_ended() -> None:
     process.close()
 
 
-def test_one_that_spins_can_be_killed_and_whoever_waits_for_it_hears_so() -> None:
-    process = begun(counting(at_1="spin"))
+def forked(process: StrategyProcess) -> None:
+    """Wait until the strategy has another process."""
+    path = Path(f"/proc/{pid(process)}/task/{pid(process)}/children")
+    while not path.read_text():
+        pass
+
+
+@pytest.mark.parametrize("how", ["spin", "fork", "escape"])
+def test_one_that_overruns_can_be_killed_and_whoever_waits_for_it_hears_so(how: str) -> None:
+    process = begun({**counting(at_1=how), "label": how})
+    says = next(each for each in threading.enumerate() if each.name == f"says-{UNRULY}:Counting")
     answers: list[Any] = []
     asking = threading.Thread(target=lambda: answers.append(process.ask(features(), None)))
     asking.start()
+    if how != "spin":
+        forked(process)
     process.kill()
     asking.join(60)
     assert answers == [Failure("died", "the process was ended by SIGKILL")]
     process.close()
+    says.join(60)
+    assert not says.is_alive()  # nobody is left who could print: what it started is gone, too
 
 
 def test_a_process_that_is_closed_is_gone() -> None:

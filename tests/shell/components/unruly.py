@@ -40,6 +40,21 @@ class Counting:
         while True:
             pass
 
+    def _fork(self) -> None:
+        """Leave another in our group, and overrun."""
+        if os.fork() == 0:
+            signal.pause()
+        signal.pause()
+
+    def _escape(self) -> None:
+        """Leave another in a session of its own, with a copy of the connection, and overrun."""
+        copies = [os.dup(descriptor) for descriptor in _others()]
+        if os.fork() == 0:
+            os.setsid()
+            os.read(copies[0], 1)  # until the daemon lets go
+            os._exit(0)
+        signal.pause()
+
     def _flood(self) -> Decision:
         return Decision({f"S{number}": 1.0 for number in range(20_000)}, "")
 

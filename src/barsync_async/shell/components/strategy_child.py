@@ -25,7 +25,9 @@ def serve(descriptor: int) -> None:
     """Make the strategy that the first message names, and answer every further one."""
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
+    os.set_inheritable(descriptor, False)  # noqa: FBT003 - has no name
     connection: Connection[bytes, bytes] = Connection(descriptor)
+    os.register_at_fork(after_in_child=connection.close)  # only this process may answer
     requests: SimpleQueue[bytes] = SimpleQueue()
     Thread(target=_listen, args=(connection, requests), daemon=True).start()
     held = _greet(connection, requests.get())

@@ -1,11 +1,14 @@
 """A strategy's own process, from outside: started, asked, killed. Its calls block."""
 
+import os
 import pickle
 import signal
+import socket
 import subprocess
 import sys
 import weakref
 from collections.abc import Callable
+from contextlib import suppress
 from io import BufferedReader
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
@@ -41,8 +44,9 @@ serve({descriptor})
 class StrategyProcess:
     """One process after the other, each with the strategy that ``choice`` names in it.
 
-    The process is a new interpreter: it shares nothing with this one but the connection, and ends
-    when that does. What the strategy prints goes to the log.
+    The process is a new interpreter in a session of its own: it shares nothing with this one but
+    the connection, and ends when that does. What it started ends with it. What the strategy prints
+    goes to the log.
 
     Args:
         choice: the strategy.
@@ -77,6 +81,7 @@ class StrategyProcess:
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
                 pass_fds=[theirs.fileno()],
+                start_new_session=True,
             )
         self._output = StrategyOutput(self._label, cast("BufferedReader", self._process.stdout))
         self._end = weakref.finalize(self, _end, self._process, self._connection)
@@ -117,7 +122,7 @@ class StrategyProcess:
     def kill(self) -> None:
         """End the process at once, whatever it does; a call that waits for it returns."""
         self.is_lost = True
-        self._process.kill()
+        _kill(self._process, self._connection)
 
     def close(self) -> None:
         """End the process and forget it."""
@@ -135,10 +140,27 @@ class StrategyProcess:
         except subprocess.TimeoutExpired:
             self.kill()
             return "closed its connection"
+        _kill_group(self._process.pid)
         return f"ended with {code}" if code >= 0 else f"was ended by {signal.Signals(-code).name}"
 
 
 def _end(process: "subprocess.Popen[bytes]", connection: "Connection[bytes, bytes]") -> None:
-    process.kill()
-    process.wait()
+    _kill(process, connection)
+    with suppress(subprocess.TimeoutExpired):  # the system still has it: nothing more can be done
+        process.wait(_END_LIMIT_S)
     connection.close()
+
+
+def _kill(process: "subprocess.Popen[bytes]", connection: "Connection[bytes, bytes]") -> None:
+    """Also whoever reads from ``connection`` is freed: what the strategy started may have the other
+    end, and may have left the group.
+    """
+    if process.returncode is None:  # otherwise the number may be another's by now
+        _kill_group(process.pid)
+    with suppress(OSError), socket.socket(fileno=os.dup(connection.fileno())) as ours:
+        ours.shutdown(socket.SHUT_RDWR)
+
+
+def _kill_group(number: int) -> None:
+    with suppress(ProcessLookupError, PermissionError):  # nobody is left in it
+        os.killpg(number, signal.SIGKILL)
