@@ -15,6 +15,10 @@ def test_each_fault_in_a_row_has_it_rest_longer_up_to_63_sets() -> None:
     assert rests(0, 9) == [0, 1, 3, 7, 15, 31, 63, 63, 63]
 
 
+def test_one_that_fails_for_ever_rests_no_longer_than_that() -> None:
+    assert rests(0, 5_000)[-1] == 63
+
+
 @pytest.mark.parametrize(("max_faults", "last"), [(1, [None]), (3, [0, 1, None])])
 def test_the_last_of_so_many_faults_in_a_row_is_its_end(
     max_faults: int, last: list[int | None]

@@ -1,6 +1,6 @@
 """When a strategy that failed is asked again, counted in sets so that every run does it alike."""
 
-_MOST_REST_SETS = 63
+_MOST_DOUBLINGS = 6
 
 
 class Supervision:
@@ -43,5 +43,5 @@ class Supervision:
         if self._faults == self._max_faults:
             self._rest_sets = None
         else:
-            self._rest_sets = int(min(2.0 ** (self._faults - 1) - 1, _MOST_REST_SETS))
+            self._rest_sets = 2 ** min(self._faults - 1, _MOST_DOUBLINGS) - 1
         return self._rest_sets
