@@ -6,7 +6,7 @@ from typing import Any
 
 from barsync_async.messages import Decision, Features
 from barsync_async.shell.components.held_strategy import Failure
-from barsync_async.shell.components.strategy_seat import ProcessSeat
+from barsync_async.shell.components.strategy_seat import NOT_YET, ProcessSeat
 from barsync_async.units import WallMs
 
 NOON = 1_800_000_000_000
@@ -21,11 +21,18 @@ def answers(choice: dict[str, Any], *limits_ms: float) -> list[Any]:
     async def main() -> list[Any]:
         seat = ProcessSeat(choice)
         try:
-            return [await seat.ask(QUESTION, None, limit_ms) for limit_ms in limits_ms]
+            return [await asked(seat, limit_ms) for limit_ms in limits_ms]
         finally:
             seat.stop()
 
     return asyncio.run(main())
+
+
+async def asked(seat: ProcessSeat, limit_ms: float) -> Any:
+    """Once the process is there."""
+    if seat._begun is not None:
+        await asyncio.wait([seat._begun])
+    return await seat.ask(QUESTION, None, limit_ms)
 
 
 def counted(number: int) -> Decision:
@@ -48,6 +55,18 @@ def test_one_that_dies_begins_anew() -> None:
         Failure("died", "the process was ended by SIGSEGV"),
         counted(1),
     ]
+
+
+def test_nobody_waits_for_a_new_process_to_begin() -> None:
+    async def main() -> list[Any]:
+        seat = ProcessSeat({"name": f"{UNRULY}:Counting", "wrong": {"1": "exit"}})
+        try:
+            await asked(seat, LONG_MS)
+            return [await seat.ask(QUESTION, None, LONG_MS) for _ in range(2)]
+        finally:
+            seat.stop()
+
+    assert asyncio.run(main()) == [NOT_YET, NOT_YET]
 
 
 def test_one_that_cannot_begin_anew_is_told_at_each_question(tmp_path: Path) -> None:

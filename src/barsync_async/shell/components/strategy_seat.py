@@ -25,6 +25,9 @@ from barsync_async.strategy_choice import StrategyChoice
 P = ParamSpec("P")
 T = TypeVar("T")
 
+NOT_YET = Failure("late", "its new process has not begun yet", is_anew=False)
+"""What a set is told that comes before a process in place of another is there."""
+
 
 class Seat(Protocol):
     """Where one strategy decides."""
@@ -110,13 +113,15 @@ class ProcessSeat:
     async def ask(
         self, features: Features, portfolio: PortfolioUpdate | None, limit_ms: float
     ) -> Answer:
-        """Decide in the process; one that overruns is killed. What a new one needs to begin is
-        not counted.
+        """Decide in the process; one that overruns is killed. Nobody waits for a new one to begin:
+        until then there is no decision.
         """
         if self._thread is None:
             self._thread = AbandonableThread(f"strategy-{self.name}")
+        if self._begun is not None and not self._begun.done():
+            return NOT_YET
         begun, self._begun = self._begun, None
-        error = None if begun is None else await begun
+        error = None if begun is None else begun.result()
         if error is None:
             answer = await self._asked(self._thread, features, portfolio, limit_ms)
         else:
