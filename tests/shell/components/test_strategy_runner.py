@@ -539,6 +539,61 @@ def test_one_that_stalls_is_late_and_made_anew_and_what_it_says_later_is_not_hea
         released.set()
 
 
+def test_one_that_is_not_made_anew_in_time_stops_nobody_and_the_former_is_not_asked() -> None:
+    released = threading.Event()
+    threads: list[str] = []
+
+    def make() -> Scripted:
+        threads.append(threading.current_thread().name)
+        if len(threads) == 2:
+            released.wait()
+        if len(threads) == 3:
+            raise SystemExit("no licence")
+        act = says(Decision({}, "another")) if len(threads) > 3 else stall
+        return Scripted("slow", act)
+
+    def stall(features: Features, portfolio: PortfolioUpdate | None) -> Decision:
+        released.wait()
+        raise AssertionError("nobody hears it")
+
+    async def main() -> list[Any]:
+        seat = ThreadSeat(make)
+        answers = [await seat.ask(features(), None, 30)]
+        answers += [await seat.ask(features(), None, 60_000) for _ in range(3)]
+        seat.stop()
+        return answers
+
+    late, left, made, answer = _released(main, released)
+    assert late == Failure(
+        "late", "no decision within 30 ms; not made anew within 30 ms", is_anew=False
+    )
+    assert left.detail.endswith("; cannot be made anew: SystemExit: no licence")
+    assert (made.kind, made.is_anew, answer) == ("late", True, Decision({}, "another"))
+    assert threads == [threading.current_thread().name, *["strategy-slow"] * 3]
+
+
+def _released(main: Callable[[], Any], released: threading.Event) -> Any:
+    try:
+        return asyncio.run(main())
+    finally:
+        released.set()
+
+
+def test_inline_too_one_that_ends_the_program_when_it_is_made_anew_is_told() -> None:
+    made: list[int] = []
+
+    def make() -> Scripted:
+        made.append(1)
+        if len(made) > 1:
+            raise SystemExit("no licence")
+        return Scripted("bad", fails)
+
+    answer = ThreadSeat(make).ask_now(features(), None)
+    assert isinstance(answer, Failure)
+    assert not answer.is_anew
+    assert answer.detail.endswith("cannot be made anew: SystemExit: no licence")
+
+
 def test_one_that_stalls_holds_no_other_back_and_the_order_stays() -> None:
     released = threading.Event()
 

@@ -76,7 +76,9 @@ def made_anew(make: Callable[[], T], failure: Failure) -> tuple[T | None, Failur
     """What ``make`` makes after ``failure``; None where it cannot, and the failure says why."""
     try:
         return make(), Failure(failure.kind, excerpt(failure.detail))
-    except Exception as error:  # noqa: BLE001 - told with the failure that led here
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # noqa: BLE001 - told with the failure that led here
         detail = f"{failure.detail}; cannot be made anew: {told(error)}"
         return None, Failure(failure.kind, excerpt(detail), is_anew=False)
 

@@ -28,6 +28,8 @@ T = TypeVar("T")
 NOT_YET = Failure("late", "its new process has not begun yet", is_anew=False)
 """What a set is told that comes before a process in place of another is there."""
 
+_NOBODY = Failure("late", "no strategy in place of one that overran")
+
 
 class Seat(Protocol):
     """Where one strategy decides."""
@@ -49,31 +51,53 @@ class Seat(Protocol):
 
 
 class ThreadSeat:
-    """Holds the strategy that ``make`` makes; asked inline, or in a thread of its own."""
+    """Holds the strategy that ``make`` makes; asked inline, or in a thread of its own. One that
+    overruns is never asked again: without another in its place there is none.
+    """
 
     def __init__(self, make: Callable[[], Strategy]) -> None:
         self._make = make
-        self._held = HeldStrategy(make)
+        self._held: HeldStrategy | None = HeldStrategy(make)
         self.name = self._held.name
         self._thread: AbandonableThread | None = None
 
     def ask_now(self, features: Features, portfolio: PortfolioUpdate | None) -> Answer:
         """Decide inline, with no time limit."""
-        return self._held.decide(features, portfolio)
+        if self._held is not None:
+            return self._held.decide(features, portfolio)
+        self._held, told = self._replaced(_NOBODY)
+        return told
 
     async def ask(
         self, features: Features, portfolio: PortfolioUpdate | None, limit_ms: float
     ) -> Answer:
-        """Decide in the strategy's thread; one that overruns is abandoned, thread and all."""
-        if self._thread is None:
-            self._thread = AbandonableThread(f"strategy-{self.name}")
-        call = _called(self._thread, self._held.decide, features, portfolio)
+        """Decide in the strategy's thread; one that overruns is abandoned, thread and all, and
+        another is made, within the same limit, in another thread.
+        """
+        if self._held is None:
+            return await self._made_anew(_NOBODY, limit_ms)
+        call = _called(self._own_thread(), self._held.decide, features, portfolio)
         if await _is_done(call, limit_ms):
             return call.result()
+        return await self._made_anew(_late(limit_ms), limit_ms)
+
+    async def _made_anew(self, failure: Failure, limit_ms: float) -> Failure:
         self.stop()
-        held, told = made_anew(lambda: HeldStrategy(self._make), _late(limit_ms))
-        self._held = held or self._held
-        return told
+        self._held = None
+        making = _called(self._own_thread(), self._replaced, failure)
+        if await _is_done(making, limit_ms):
+            self._held, told = making.result()
+            return told
+        self.stop()
+        detail = f"{failure.detail}; not made anew within {limit_ms:g} ms"
+        return Failure(failure.kind, detail, is_anew=False)
+
+    def _replaced(self, failure: Failure) -> tuple[HeldStrategy | None, Failure]:
+        return made_anew(lambda: HeldStrategy(self._make), failure)
+
+    def _own_thread(self) -> AbandonableThread:
+        self._thread = self._thread or AbandonableThread(f"strategy-{self.name}")
+        return self._thread
 
     def stop(self) -> None:
         """Let go of the thread."""
