@@ -259,6 +259,35 @@ def test_without_strategies_nothing_is_said() -> None:
     assert bench.said == []
 
 
+class Subclassed(str):
+    """Plays numpy's own text."""
+
+    __slots__ = ()
+
+    def __len__(self) -> int:
+        return 0
+
+    def __str__(self) -> str:
+        return "another"
+
+
+def test_text_of_a_class_of_its_own_becomes_plain_text() -> None:
+    decision = Decision({Subclassed("SPY"): np.float64(1.0)}, Subclassed("why"))
+    bench = Bench(scripted(Subclassed("a"), says(decision)))
+    bench.publish()
+    (signal,) = bench.said
+    ((key, units),) = signal.targets.items()
+    assert (signal.strategy, key, units, signal.reason) == ("a", "SPY", 1.0, "why")
+    assert {type(each) for each in (signal.strategy, key, signal.reason)} == {str}
+    assert type(units) is float
+
+
+def test_text_of_a_class_of_its_own_cannot_hide_its_length() -> None:
+    bench = Bench(scripted("a", says(Decision({}, Subclassed("x" * 1_001)))))
+    bench.publish()
+    assert bench.said[0].kind == "overflow"
+
+
 @pytest.mark.parametrize(
     ("strategies", "message"),
     [
@@ -267,6 +296,9 @@ def test_without_strategies_nothing_is_said() -> None:
         (["momentum", "momentum"], "two strategies have one name: momentum momentum"),
         ([f"{__name__}:Nameless"], "a strategy has a name and decide"),
         (["no.such:Thing"], "'no.such:Thing' cannot be loaded"),
+        ([scripted("", fails)], "a strategy's name is '': expected printable text"),
+        ([scripted("\x1b[31m", fails)], "expected printable text"),
+        ([scripted("\ud800", fails)], "surrogates not allowed"),
     ],
 )
 def test_strategies_that_cannot_be_are_refused_when_the_runner_is_made(

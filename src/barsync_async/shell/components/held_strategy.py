@@ -52,12 +52,12 @@ class HeldStrategy:
     def __init__(self, make: Callable[[], Strategy]) -> None:
         self._make = make
         self._strategy = make()
-        self.name: str = self._strategy.name
+        self.name = checked_name(self._strategy.name)
 
     def decide(self, features: Features, portfolio: PortfolioUpdate | None) -> Answer:
         """What it wants, or why it says nothing; never raises but to end the program."""
         try:
-            return _checked(self._strategy.decide(features, portfolio))
+            return checked(self._strategy.decide(features, portfolio))
         except KeyboardInterrupt:
             raise
         except _TooMuchError as error:
@@ -83,7 +83,7 @@ def made_anew(make: Callable[[], T], failure: Failure) -> tuple[T | None, Failur
         return None, Failure(failure.kind, excerpt(detail), is_anew=False)
 
 
-def _checked(answer: Any) -> Decision:
+def checked(answer: Any) -> Decision:
     """``answer`` as others may have it: a copy, so that its maker cannot alter it any more.
 
     Raises:
@@ -105,13 +105,23 @@ def _checked(answer: Any) -> Decision:
     return Decision(frozen_mapping(units), _text("reason", answer.reason))
 
 
+def checked_name(name: str) -> str:
+    """``name`` as plain text. Raises ValueError where it is none that can be shown."""
+    plain = _text("a strategy's name", name)
+    if not plain or not plain.isprintable():
+        raise ValueError(f"a strategy's name is {plain!r}: expected printable text")
+    return plain
+
+
 def _text(what: str, value: Any) -> str:
+    """Never of a class of its own, which no encoder knows."""
     if not isinstance(value, str):
         raise TypeError(f"{what} is {value!r}: expected text")
-    if len(value) > _MOST_TEXT:
-        raise _TooMuchError(f"{what} of {len(value)} characters, more than {_MOST_TEXT}")
-    value.encode()
-    return value
+    plain = str.__str__(value)
+    if len(plain) > _MOST_TEXT:
+        raise _TooMuchError(f"{what} of {len(plain)} characters, more than {_MOST_TEXT}")
+    plain.encode()
+    return plain
 
 
 def _units(key: str, value: Any) -> float:
