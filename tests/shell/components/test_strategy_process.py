@@ -101,6 +101,27 @@ def test_what_it_says_comes_back_whole(answer: Any) -> None:
     assert decode_reply(encode_reply(answer)) == answer
 
 
+@pytest.mark.parametrize(
+    ("decision", "message"),
+    [
+        (Decision({"SPY": math.nan}, ""), "expected a finite number"),
+        (Decision({"SPY": 1e308}, ""), "expected at most 1e"),
+        (Decision({f"S{number}": 1.0 for number in range(10_001)}, ""), "more than 10000 targets"),
+        (Decision({}, "x" * 1_001), "reason of 1001 characters"),
+    ],
+)
+def test_what_a_process_says_is_checked_here_too(decision: Decision, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        decode_reply(encode_reply(decision))
+
+
+def test_why_a_process_failed_is_an_excerpt() -> None:
+    failure = decode_reply(encode_reply(Failure("raised", "\x1b" * 10_000)))
+    assert isinstance(failure, Failure)
+    assert failure.detail.isprintable()
+    assert len(failure.detail) <= 512
+
+
 # The process
 
 
@@ -157,8 +178,9 @@ def test_a_process_that_dies_is_told_and_another_can_begin(how: str, detail: str
     process.close()
 
 
-def test_a_process_that_says_what_is_no_answer_is_ended() -> None:
-    process = begun(counting(at_1="lie"))
+@pytest.mark.parametrize("how", ["lie", "cheat"])
+def test_a_process_that_says_what_is_no_answer_is_ended(how: str) -> None:
+    process = begun(counting(at_1=how))
     answer = process.ask(features(), None)
     assert isinstance(answer, Failure)
     assert answer.kind == "died"

@@ -1,5 +1,6 @@
 """Strategies for processes of their own: light to import, each with its way of going wrong."""
 
+import math
 import os
 import signal
 import sys
@@ -7,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from barsync_async.messages import Decision, Features, PortfolioUpdate
+from barsync_async.shell.components.strategy_wire import encode_reply
 
 
 class Counting:
@@ -66,8 +68,16 @@ class Counting:
 
     def _lie(self) -> None:
         """Write to the daemon behind our back."""
-        for descriptor in _others():
-            os.write(descriptor, b"\x00\x00\x00\x03lie")
+        _write(b"lie")
+
+    def _cheat(self) -> None:
+        """Write a decision that nobody has checked."""
+        _write(encode_reply(Decision({"SPY": math.nan}, "")))
+
+
+def _write(message: bytes) -> None:
+    for descriptor in _others():
+        os.write(descriptor, len(message).to_bytes(4, "big") + message)
 
 
 def _others() -> Iterator[int]:

@@ -16,8 +16,8 @@ from typing import cast
 
 import msgspec
 
-from barsync_async.messages import Features, PortfolioUpdate
-from barsync_async.shell.components.held_strategy import Answer, Failure
+from barsync_async.messages import Features, PortfolioUpdate, excerpt
+from barsync_async.shell.components.held_strategy import Answer, Failure, checked_name
 from barsync_async.shell.components.strategy_output import StrategyOutput
 from barsync_async.shell.components.strategy_wire import (
     MOST_REPLY_BYTES,
@@ -104,7 +104,7 @@ class StrategyProcess:
         if greeting.error is not None:
             self.kill()
             raise ValueError(greeting.error)
-        return greeting.name
+        return checked_name(greeting.name)
 
     def ask(self, features: Features, portfolio: PortfolioUpdate | None) -> Answer:
         """What the strategy says; afterwards the process may be lost."""
@@ -115,9 +115,9 @@ class StrategyProcess:
         except (EOFError, ConnectionError):  # reset: it ended before it read the question
             self.is_lost = True
             return Failure("died", f"the process {self._fate()}")
-        except (OSError, msgspec.DecodeError) as error:
+        except (OSError, ValueError, msgspec.DecodeError) as error:
             self.kill()
-            return Failure("died", f"the process sent what is no decision: {error}")
+            return Failure("died", excerpt(f"the process sent what is no decision: {error}"))
 
     def kill(self) -> None:
         """End the process at once, whatever it does; a call that waits for it returns."""

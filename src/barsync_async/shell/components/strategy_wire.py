@@ -7,8 +7,14 @@ from typing import Any
 import msgspec
 from msgspec.structs import replace
 
-from barsync_async.messages import Decision, Features, PortfolioUpdate, frozen_mapping
-from barsync_async.shell.components.held_strategy import Answer, Failure
+from barsync_async.messages import (
+    Decision,
+    Features,
+    PortfolioUpdate,
+    excerpt,
+    frozen_mapping,
+)
+from barsync_async.shell.components.held_strategy import Answer, Failure, checked
 
 MOST_REPLY_BYTES = 1 << 24
 """More than the largest decision there may be; a longer reply is not read."""
@@ -87,15 +93,17 @@ def encode_reply(answer: Answer) -> bytes:
 
 
 def decode_reply(raw: bytes) -> Answer:
-    """In the daemon.
+    """In the daemon, which trusts none: what is checked in the process, too, is checked again.
 
     Raises:
         msgspec.DecodeError: it is no reply.
+        ValueError: it is no decision that others may have.
     """
     reply = _replies.decode(raw)
     if reply.decision is not None:
-        return replace(reply.decision, targets=frozen_mapping(dict(reply.decision.targets)))
-    return reply.failure or Failure("died", "an empty reply")
+        return checked(reply.decision)
+    failure = reply.failure or Failure("died", "an empty reply")
+    return replace(failure, detail=excerpt(failure.detail))
 
 
 def encode_greeting(greeting: Greeting) -> bytes:
