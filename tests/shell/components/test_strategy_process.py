@@ -68,7 +68,7 @@ def is_there(number: int) -> bool:
 
 
 def encode_request(asked: Features, portfolio: PortfolioUpdate | None) -> bytes:
-    return RequestEncoder().encode(asked, portfolio)
+    return RequestEncoder().encode(asked, portfolio)[1]
 
 
 # Between the processes
@@ -90,15 +90,20 @@ def test_what_a_strategy_is_asked_comes_over_whole_and_read_only() -> None:
 def test_what_all_are_asked_is_written_once_and_nothing_else_is_taken_for_it() -> None:
     encoder, one, other = RequestEncoder(), features(NOON), features(NOON + 1)
     first = encoder.encode(one, PORTFOLIO)
-    assert encoder.encode(one, PORTFOLIO) is first
+    assert encoder.encode(one, PORTFOLIO)[1] is first[1]
+    numbers = {first[0]}
     for asked, portfolio in ((one, None), (other, None), (other, PORTFOLIO), (one, PORTFOLIO)):
-        got = decode_request(encoder.encode(asked, portfolio))
+        number, raw = encoder.encode(asked, portfolio)
+        got = decode_request(raw)
+        assert number == got.number
+        assert number not in numbers
+        numbers.add(number)
         assert (got.features.timestamp, got.portfolio) == (asked.timestamp, portfolio)
 
 
 @pytest.mark.parametrize("answer", [Decision({"SPY": 0.1}, "why"), Failure("raised", "no")])
 def test_what_it_says_comes_back_whole(answer: Any) -> None:
-    assert decode_reply(encode_reply(answer)) == answer
+    assert decode_reply(7, encode_reply(7, answer)) == answer
 
 
 @pytest.mark.parametrize(
@@ -112,11 +117,16 @@ def test_what_it_says_comes_back_whole(answer: Any) -> None:
 )
 def test_what_a_process_says_is_checked_here_too(decision: Decision, message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        decode_reply(encode_reply(decision))
+        decode_reply(7, encode_reply(7, decision))
+
+
+def test_a_reply_to_another_request_is_refused() -> None:
+    with pytest.raises(ValueError, match="a reply to request 6, expected one to 7"):
+        decode_reply(7, encode_reply(6, Decision({}, "")))
 
 
 def test_why_a_process_failed_is_an_excerpt() -> None:
-    failure = decode_reply(encode_reply(Failure("raised", "\x1b" * 10_000)))
+    failure = decode_reply(7, encode_reply(7, Failure("raised", "\x1b" * 10_000)))
     assert isinstance(failure, Failure)
     assert failure.detail.isprintable()
     assert len(failure.detail) <= 512
@@ -194,6 +204,16 @@ def forked(process: StrategyProcess) -> None:
     path = Path(f"/proc/{pid(process)}/task/{pid(process)}/children")
     while not path.read_text():
         pass
+
+
+def test_one_that_answers_twice_is_ended_and_its_decisions_do_not_shift() -> None:
+    process = begun(counting(at_1="repeat"))
+    assert process.ask(features(), None) == Decision({}, "first")
+    answer = process.ask(features(), None)
+    assert isinstance(answer, Failure)
+    assert answer.detail.endswith("a reply to request 1, expected one to 2")
+    assert process.is_lost
+    process.close()
 
 
 @pytest.mark.parametrize("how", ["spin", "fork", "escape"])

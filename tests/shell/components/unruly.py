@@ -72,7 +72,11 @@ class Counting:
 
     def _cheat(self) -> None:
         """Write a decision that nobody has checked."""
-        _write(encode_reply(Decision({"SPY": math.nan}, "")))
+        _write(encode_reply(1, Decision({"SPY": math.nan}, "")))
+
+    def _repeat(self) -> Decision:
+        _write(encode_reply(1, Decision({}, "first")))
+        return Decision({}, "again")
 
 
 def _write(message: bytes) -> None:

@@ -33,7 +33,8 @@ def serve(descriptor: int) -> None:
     held = _greet(connection, requests.get())
     while held is not None:
         request = decode_request(requests.get())
-        connection.send_bytes(encode_reply(held.decide(request.features, request.portfolio)))
+        answer = held.decide(request.features, request.portfolio)
+        connection.send_bytes(encode_reply(request.number, answer))
 
 
 def _greet(connection: "Connection[bytes, bytes]", choice: bytes) -> HeldStrategy | None:

@@ -109,9 +109,10 @@ class StrategyProcess:
     def ask(self, features: Features, portfolio: PortfolioUpdate | None) -> Answer:
         """What the strategy says; afterwards the process may be lost."""
         self._output.next_decision()
-        self._send(self._encoder.encode(features, portfolio))
+        number, request = self._encoder.encode(features, portfolio)
+        self._send(request)
         try:
-            return decode_reply(self._connection.recv_bytes(MOST_REPLY_BYTES))
+            return decode_reply(number, self._connection.recv_bytes(MOST_REPLY_BYTES))
         except (EOFError, ConnectionError):  # reset: it ended before it read the question
             self.is_lost = True
             return Failure("died", f"the process {self._fate()}")

@@ -21,8 +21,9 @@ MOST_REPLY_BYTES = 1 << 24
 
 
 class Request(msgspec.Struct, frozen=True):
-    """What a strategy is asked about."""
+    """What a strategy is asked about; ``number`` comes back in the reply."""
 
+    number: int
     features: Features
     portfolio: PortfolioUpdate | None
 
@@ -35,6 +36,7 @@ class Greeting(msgspec.Struct, frozen=True):
 
 
 class _Reply(msgspec.Struct, frozen=True):
+    number: int
     decision: Decision | None
     failure: Failure | None
 
@@ -58,16 +60,18 @@ class RequestEncoder:
 
     def __init__(self) -> None:
         self._lock = Lock()
+        self._number = 0
         self._last: tuple[Features, PortfolioUpdate | None, bytes] | None = None
 
-    def encode(self, features: Features, portfolio: PortfolioUpdate | None) -> bytes:
-        """The message; the same as last time where both are the same objects."""
+    def encode(self, features: Features, portfolio: PortfolioUpdate | None) -> tuple[int, bytes]:
+        """The message and its number; the same as last time where both are the same objects."""
         with self._lock:
             last = self._last
             if last is None or last[0] is not features or last[1] is not portfolio:
-                raw = _encoder.encode(Request(features, portfolio))
+                self._number += 1
+                raw = _encoder.encode(Request(self._number, features, portfolio))
                 last = self._last = features, portfolio, raw
-            return last[2]
+            return self._number, last[2]
 
 
 def decode_request(raw: bytes) -> Request:
@@ -76,6 +80,7 @@ def decode_request(raw: bytes) -> Request:
     features, portfolio = request.features, request.portfolio
     groups = {key: frozen_mapping(dict(values)) for key, values in features.features.items()}
     return Request(
+        request.number,
         replace(
             features,
             features=frozen_mapping(groups),
@@ -85,21 +90,23 @@ def decode_request(raw: bytes) -> Request:
     )
 
 
-def encode_reply(answer: Answer) -> bytes:
-    """For the daemon."""
+def encode_reply(number: int, answer: Answer) -> bytes:
+    """For the daemon: what is said to the request of that number."""
     if isinstance(answer, Decision):
-        return _encoder.encode(_Reply(answer, None))
-    return _encoder.encode(_Reply(None, answer))
+        return _encoder.encode(_Reply(number, answer, None))
+    return _encoder.encode(_Reply(number, None, answer))
 
 
-def decode_reply(raw: bytes) -> Answer:
+def decode_reply(number: int, raw: bytes) -> Answer:
     """In the daemon, which trusts none: what is checked in the process, too, is checked again.
 
     Raises:
         msgspec.DecodeError: it is no reply.
-        ValueError: it is no decision that others may have.
+        ValueError: it is no decision that others may have, or not to that request.
     """
     reply = _replies.decode(raw)
+    if reply.number != number:
+        raise ValueError(f"a reply to request {reply.number}, expected one to {number}")
     if reply.decision is not None:
         return checked(reply.decision)
     failure = reply.failure or Failure("died", "an empty reply")
