@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Mapping
+from copy import deepcopy
 from typing import Any, Literal, cast, get_args
 
 import msgspec
@@ -105,8 +106,16 @@ def _unknown(name: str) -> ValueError:
     )
 
 
+def _copied(name: str, parameters: Mapping[str, Any]) -> Mapping[str, Any]:
+    """So that what a strategy alters in them is forgotten when it is made anew."""
+    try:
+        return deepcopy(parameters)
+    except Exception as error:  # whatever an object's own copying raises
+        raise ValueError(f"{name}: its parameters cannot be copied: {error}") from error
+
+
 def _made(name: str, maker: Callable[..., Any], parameters: Mapping[str, Any]) -> Strategy:
-    strategy = make(name, maker, parameters)
+    strategy = make(name, maker, _copied(name, parameters))
     named = isinstance(getattr(strategy, "name", None), str)
     if named and callable(getattr(strategy, "decide", None)):
         return strategy  # type: ignore[no-any-return]  # just looked at

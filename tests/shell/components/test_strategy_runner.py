@@ -33,15 +33,37 @@ NOON = 1_800_000_000_000
 Act = Callable[[Features, PortfolioUpdate | None], Any]
 
 
+class Journal(list[str]):
+    """Shared by all who get it."""
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> "Journal":
+        return self
+
+
 class Scripted:
     """Plays a strategy's role: does what it was told to."""
 
-    def __init__(self, label: str, act: Act, made: list[str] | None = None) -> None:
+    def __init__(self, label: str, act: Act, made: Journal | None = None) -> None:
         self.name = label
         self.decide = act
         if made is not None:
             made.append(label)
             self.name += "" if len(made) == 1 else f" {len(made)}"
+
+
+class Hoarding:
+    """Keeps what it sees in its parameters; fails at the second."""
+
+    name = "hoarding"
+
+    def __init__(self, seen: list[int]) -> None:
+        self._seen = seen
+
+    def decide(self, features: Features, portfolio: PortfolioUpdate | None) -> Decision:
+        self._seen.append(features.timestamp)
+        if len(self._seen) > 1:
+            raise ValueError("enough")
+        return Decision({}, f"{len(self._seen)} seen")
 
 
 class Nameless:
@@ -137,7 +159,7 @@ def test_one_that_raises_is_told_and_holds_no_other_back() -> None:
 
 
 def test_one_that_raised_is_made_anew_and_keeps_the_name_it_started_with() -> None:
-    made: list[str] = []
+    made = Journal()
     bench = Bench(scripted("bad", fails, made=made))
     assert made == ["bad"]
     bench.publish(NOON)
@@ -146,8 +168,17 @@ def test_one_that_raised_is_made_anew_and_keeps_the_name_it_started_with() -> No
     assert bench.heads == [("StrategyFault", NOON, "bad"), ("StrategyFault", NOON + 1, "bad")]
 
 
+def test_what_it_altered_in_its_parameters_is_forgotten_when_it_is_made_anew() -> None:
+    given: list[int] = []
+    bench = Bench({"name": f"{__name__}:Hoarding", "seen": given})
+    for number in range(3):
+        bench.publish(NOON + number)
+    assert [getattr(each, "reason", None) for each in bench.said] == ["1 seen", None, "1 seen"]
+    assert given == []
+
+
 def test_one_that_decides_is_not_made_anew() -> None:
-    made: list[str] = []
+    made = Journal()
     bench = Bench(scripted("good", wants(1.0), made=made))
     bench.publish(NOON)
     bench.publish(NOON + 1)
@@ -180,7 +211,7 @@ def test_one_that_decides_is_not_made_anew() -> None:
 def test_an_answer_that_is_no_decision_counts_as_raised_and_says_what_is_wrong(
     answer: Any, detail: str
 ) -> None:
-    made: list[str] = []
+    made = Journal()
     bench = Bench(scripted("bad", says(answer), made=made), scripted("good", wants(1.0)))
     bench.publish()
     fault = bench.said[0]
@@ -295,6 +326,7 @@ def test_text_of_a_class_of_its_own_cannot_hide_its_length() -> None:
         ([{"name": "momentum", "nerve": 1}], "nerve"),
         (["momentum", "momentum"], "two strategies have one name: momentum momentum"),
         ([f"{__name__}:Nameless"], "a strategy has a name and decide"),
+        ([scripted("a", fails, made=(_ for _ in ()))], "its parameters cannot be copied"),
         (["no.such:Thing"], "'no.such:Thing' cannot be loaded"),
         ([scripted("", fails)], "a strategy's name is '': expected printable text"),
         ([scripted("\x1b[31m", fails)], "expected printable text"),
@@ -551,7 +583,7 @@ async def test_a_runner_that_is_stopped_before_it_ran_ends_at_once() -> None:
 
 def test_one_that_stalls_is_late_and_made_anew_and_what_it_says_later_is_not_heard() -> None:
     released = threading.Event()
-    made: list[str] = []
+    made = Journal()
 
     def stall(features: Features, portfolio: PortfolioUpdate | None) -> Decision:
         if len(made) == 1:
