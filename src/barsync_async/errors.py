@@ -12,6 +12,7 @@
     ├── RecordingError         a recording cannot be read
     ├── OutputError            an output could not be written
     │   └── OutputStuck        its target took nothing while everything stopped
+    ├── IndicatorFailed        an indicator raised, or gave what is no values
     ├── ConservationBroken     the portfolio's books do not balance
     └── Overflow               a subscriber with overflow policy ``disconnect`` fell behind
 
@@ -126,6 +127,18 @@ class OutputStuck(OutputError):
         )
         self.lost = lost
         self.is_cut_off = is_cut_off
+
+
+class IndicatorFailed(BarsyncError):
+    """An indicator raised in ``update``, or gave what is no values; ``indicator`` is its name."""
+
+    def __init__(self, indicator: str, detail: str) -> None:
+        super().__init__(indicator, detail)
+        self.indicator = indicator
+        self.detail = detail
+
+    def __str__(self) -> str:
+        return f"indicator {self.indicator}: {self.detail}"
 
 
 class ConservationBroken(BarsyncError):

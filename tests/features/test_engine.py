@@ -2,14 +2,16 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import msgspec
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from barsync_async.features import FeatureEngine, IndicatorSpec
+from barsync_async.errors import IndicatorFailed
+from barsync_async.features import FeatureEngine, FreshBars, IndicatorSpec, Scope
 from barsync_async.indicator_choice import parse_indicators
 from barsync_async.messages import (
     Bar,
@@ -268,3 +270,38 @@ def test_one_label_may_stand_once_for_sources_and_once_across_them() -> None:
     features = run(engine("A_1m", "B_1m", indicators=specs), {"A_1m": 1.0})[0].features
     assert list(features) == ["A_1m", "B_1m", "x"]
     assert list(features["A_1m"]) == ["x"]
+
+
+class Broken:
+    """An indicator of a user's own that is not finished yet."""
+
+    scope: ClassVar[Scope] = "source"
+
+    def __init__(self, columns: int, *, gives: str = "raises") -> None:
+        self._gives = gives
+
+    def outputs(self, label: str) -> tuple[str, ...]:
+        return (label,)
+
+    def update(self, bars: FreshBars) -> Any:
+        if self._gives == "raises":
+            raise RuntimeError("boom")
+        return {"array": np.zeros(1), "two": (np.zeros(1),) * 2, "long": (np.zeros(3),)}[
+            self._gives
+        ]
+
+
+@pytest.mark.parametrize(
+    ("gives", "detail"),
+    [
+        ("raises", "RuntimeError: boom"),
+        ("array", r"TypeError: update\(\) has to return a tuple of 1: mine"),
+        ("two", r"TypeError: update\(\) has to return a tuple of 1: mine"),
+        ("long", "ValueError: could not broadcast"),
+    ],
+)
+def test_an_indicator_that_fails_is_named(gives: str, detail: str) -> None:
+    table = {"name": f"{__name__}:Broken", "label": "mine", "gives": gives}
+    made = engine("A_1m", indicators=parse_indicators([table]))
+    with pytest.raises(IndicatorFailed, match=f"^indicator mine: {detail}"):
+        made.update(a_set(0, cell("A_1m", 1.0)))

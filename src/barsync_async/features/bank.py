@@ -6,6 +6,7 @@ from typing import NamedTuple, Self
 
 import numpy as np
 
+from barsync_async.errors import IndicatorFailed
 from barsync_async.features.cointegration import Cointegration, Result
 from barsync_async.features.columns import FloatArray
 from barsync_async.features.fresh_bars import FreshBars
@@ -34,7 +35,7 @@ class IndicatorBank:
     ) -> None:
         self._columns: dict[str, int] = {source: column for column, source in enumerate(sources)}
         self._sources = sources
-        self._of_source: list[SourceIndicator] = []
+        self._of_source: list[tuple[tuple[str, ...], SourceIndicator]] = []
         self._across: list[_Comparison] = []
         self._names: dict[str, int] = {}
         self._taken: set[str] = set(sources)
@@ -46,11 +47,12 @@ class IndicatorBank:
 
     def _add_of_source(self, spec: IndicatorSpec) -> None:
         indicator: SourceIndicator = spec.make(len(self._columns))
-        for name in indicator.outputs(spec.label):
+        names = indicator.outputs(spec.label)
+        for name in names:
             if name in self._names:
                 raise _taken(name)
             self._names[name] = len(self._names)
-        self._of_source.append(indicator)
+        self._of_source.append((names, indicator))
 
     def _add_across(self, spec: IndicatorSpec, pairs: Sequence[Pair]) -> None:
         if spec.benchmark is not None:
@@ -80,12 +82,13 @@ class IndicatorBank:
         """Move on by one set; all values after it."""
         rows = np.empty((len(self._names), len(self._columns)))
         place = 0
-        for indicator in self._of_source:
-            for array in indicator.update(bars):
-                rows[place] = array
-                place += 1
-        if place < len(rows):
-            raise ValueError(f"indicators gave {place} arrays under {len(rows)} names")
+        for names, indicator in self._of_source:
+            try:
+                for array in _arrays(indicator.update(bars), names):
+                    rows[place] = array
+                    place += 1
+            except Exception as error:  # it may be the user's own
+                raise IndicatorFailed(names[0], f"{type(error).__name__}: {error}") from error
         sources = self._columns if self._of_source else {}
         return FeatureTable(sources, self._names, rows, self._compare(bars))
 
@@ -94,8 +97,11 @@ class IndicatorBank:
         values: dict[str, Values] = {}
         for indicator, names, group in self._across:
             pairs = fresh.setdefault(id(group), FreshPairs(group.columns, bars))
-            for name, array in zip(names, indicator.update(pairs), strict=True):
-                values[name] = Values(group.places, np.array(array))
+            try:
+                for name, array in zip(names, _arrays(indicator.update(pairs), names), strict=True):
+                    values[name] = Values(group.places, np.array(array))
+            except Exception as error:  # it may be the user's own
+                raise IndicatorFailed(names[0], f"{type(error).__name__}: {error}") from error
         return values
 
     def defer_to(self, defer: Callable[[Callable[[], FloatArray]], Result]) -> None:
@@ -135,6 +141,12 @@ class _Comparison(NamedTuple):
     indicator: PairIndicator
     names: tuple[str, ...]
     group: _Group
+
+
+def _arrays(given: tuple[FloatArray, ...], names: Sequence[str]) -> tuple[FloatArray, ...]:
+    if type(given) is not tuple or len(given) != len(names):
+        raise TypeError(f"update() has to return a tuple of {len(names)}: {', '.join(names)}")
+    return given
 
 
 def _taken(name: str) -> ValueError:

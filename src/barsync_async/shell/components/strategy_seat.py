@@ -137,13 +137,16 @@ class ProcessSeat:
     async def ask(
         self, features: Features, portfolio: PortfolioUpdate | None, limit_ms: float
     ) -> Answer:
-        """Decide in the process; one that overruns is killed. Nobody waits for a new one to begin:
-        until then there is no decision.
+        """Decide in the process; one that overruns is killed. For a new one to begin it is waited
+        for as long: on virtual time, where no limit falls, what comes of it does not depend on how
+        fast the machine is.
         """
         if self._thread is None:
             self._thread = AbandonableThread(f"strategy-{self.name}")
-        if self._begun is not None and not self._begun.done():
-            return NOT_YET
+        if self._begun is not None:
+            await asyncio.wait([self._begun], timeout=limit_ms / 1_000)
+            if not self._begun.done():
+                return NOT_YET
         begun, self._begun = self._begun, None
         error = None if begun is None else begun.result()
         if error is None:
