@@ -127,11 +127,19 @@ FEATURE_MUTANTS = (
         "features/replay",
         (
             "a revision is put beside the set",
-            "self.sets[place : place + stood]",
-            "self.sets[place:place]",
+            "sets[place : place + stood]",
+            "sets[place:place]",
         ),
-        ("later states are not corrected", "            part.before = bank.copy()\n", ""),
-        ("the replay spoils where it begins", "bank = first.before.copy()", "bank = first.before"),
+        (
+            "later states are not corrected",
+            "self._parts[place:] = [_Part(first.before, first.after)]",
+            "first.sets = []",
+        ),
+        (
+            "the replay spoils where it begins",
+            "Rewound(first.before.copy(), sets)",
+            "Rewound(first.before, sets)",
+        ),
         ("only one part is kept", "self._parts = [newest, _Part", "self._parts = [_Part"),
         (
             "sets are remembered too long ago",

@@ -1,6 +1,6 @@
 """From sets to features, in order."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TypeAlias
 
 from barsync_async.features.bank import IndicatorBank
@@ -10,7 +10,6 @@ from barsync_async.features.fresh_bars import FreshBarsReader
 from barsync_async.features.pairs import Pair, chosen_pairs, default_pairs
 from barsync_async.features.replay import Replay
 from barsync_async.features.spec import IndicatorSpec
-from barsync_async.features.table import FeatureTable
 from barsync_async.messages import Features, SynchronizedBars
 from barsync_async.units import SourceId, WallMs, split_source
 
@@ -53,7 +52,7 @@ class FeatureEngine:
         self.pairs = self._choose(pairs, indicators)
         self._reader = FreshBarsReader(self.sources)
         self._bank = IndicatorBank(self.sources, indicators, self.pairs)
-        self._replay = Replay(self._bank, self._reader, remembered) if remembered else None
+        self._replay = Replay(self._bank, remembered) if remembered else None
         self._timestamp: WallMs | None = None
         self._defer: Defer | None = None
 
@@ -80,9 +79,15 @@ class FeatureEngine:
                 "features take each timestamp once, in order; revisions by revise()"
             )
         self._timestamp = bars.timestamp
+        return self._take_in(bars)
+
+    def _take_in(self, bars: SynchronizedBars) -> Features:
         if self._replay is not None:
             self._replay.note(self._bank, bars)
-        return _features(bars, self._bank.update(self._reader.read(bars)))
+        table = self._bank.update(self._reader.read(bars))
+        return Features(
+            timestamp=bars.timestamp, revision=bars.revision, features=table, bars=bars.bars
+        )
 
     def defer_to(self, defer: Defer) -> None:
         """Have slow work done by ``defer``, an executor's ``submit``. It changes no value."""
@@ -90,31 +95,38 @@ class FeatureEngine:
         self._bank.defer_to(defer)
 
     def due(self) -> list[Result]:
-        """What the next :meth:`update` would wait for: results of what was deferred."""
+        """What the next :meth:`update`, or step of a revision, would wait for: results of what was
+        deferred.
+        """
         return self._bank.due()
 
-    def revise(self, bars: SynchronizedBars) -> Features | None:
+    def revise(self, bars: SynchronizedBars) -> Iterator[Features | None]:
         """Correct the state by the revision of an earlier set: it is, to the bit, as if ``bars``
         had come in the place of that set, or in its turn where its timestamp had none.
 
+        That set and all after it are worked out again, in steps of one set each, so that whoever
+        calls can do something else in between; but until the end nothing else of this engine than
+        :meth:`due`.
+
         Returns:
-            All values after the revised set, with its revision; those after later sets are not told
-            again. None, and nothing is altered, where the set is not remembered any more.
+            None before each step, and at the end all values after the revised set, with its
+            revision; those after later sets are not told again. Nothing at all, and nothing is
+            altered, where the set is not remembered any more.
         """
-        replayed = None if self._replay is None else self._replay.revise(bars)
-        if replayed is None:
-            return None
-        self._bank = replayed.bank
+        rewound = None if self._replay is None else self._replay.rewind(bars)
+        if rewound is None:
+            return
+        self._bank = rewound.bank
         if self._defer is not None:
             self._bank.defer_to(self._defer)
         self._timestamp = max(bars.timestamp, self._timestamp or bars.timestamp)
-        return _features(bars, replayed.features)
-
-
-def _features(bars: SynchronizedBars, table: FeatureTable) -> Features:
-    return Features(
-        timestamp=bars.timestamp, revision=bars.revision, features=table, bars=bars.bars
-    )
+        revised = None
+        for each in rewound.sets:
+            yield None
+            features = self._take_in(each)
+            if each is bars:
+                revised = features
+        yield revised
 
 
 def _checked_sources(sources: Sequence[SourceId]) -> tuple[SourceId, ...]:

@@ -4,17 +4,15 @@ from bisect import bisect_left
 from typing import NamedTuple
 
 from barsync_async.features.bank import IndicatorBank
-from barsync_async.features.fresh_bars import FreshBarsReader
-from barsync_async.features.table import FeatureTable
 from barsync_async.messages import SynchronizedBars
 from barsync_async.units import WallMs
 
 
-class Replayed(NamedTuple):
-    """The state after all sets, and the values after the revised one."""
+class Rewound(NamedTuple):
+    """A state of the past, and the sets that lead from it to the present one, in order."""
 
     bank: IndicatorBank
-    features: FeatureTable
+    sets: list[SynchronizedBars]
 
 
 class Replay:
@@ -22,12 +20,10 @@ class Replay:
 
     Args:
         bank: the state before the first set.
-        reader: finds the observations in a set.
         sets: how many.
     """
 
-    def __init__(self, bank: IndicatorBank, reader: FreshBarsReader, sets: int) -> None:
-        self._reader = reader
+    def __init__(self, bank: IndicatorBank, sets: int) -> None:
         self._most = sets
         self._parts = [_Part(bank.copy(), after=None)]
 
@@ -38,21 +34,20 @@ class Replay:
             self._parts = [newest, _Part(bank.copy(), after=newest.sets[-1].timestamp)]
         self._parts[-1].sets.append(bars)
 
-    def revise(self, bars: SynchronizedBars) -> Replayed | None:
-        """As if ``bars`` had come when its timestamp had its turn; None where what was before it is
-        not remembered any more.
+    def rewind(self, bars: SynchronizedBars) -> Rewound | None:
+        """Go back before ``bars``, which takes the place of the set of its timestamp, or its turn
+        where there was none; the sets that are given have to be noted again.
+
+        None, and nothing is altered, where what was before it is not remembered any more.
         """
         place = self._part_of(bars.timestamp)
         if place is None:
             return None
-        first, *later = self._parts[place:]
-        first.put(bars)
-        bank = first.before.copy()
-        features = self._run(bank, first, bars)
-        for part in later:
-            part.before = bank.copy()
-            self._run(bank, part, bars)
-        return None if features is None else Replayed(bank, features)
+        sets = [each for part in self._parts[place:] for each in part.sets]
+        _put(bars, sets)
+        first = self._parts[place]
+        self._parts[place:] = [_Part(first.before, first.after)]
+        return Rewound(first.before.copy(), sets)
 
     def _part_of(self, timestamp: WallMs) -> int | None:
         """The newest part that begins before ``timestamp``."""
@@ -63,17 +58,6 @@ class Replay:
         ]
         return max(begun, default=None)
 
-    def _run(
-        self, bank: IndicatorBank, part: "_Part", wanted: SynchronizedBars
-    ) -> FeatureTable | None:
-        """Move ``bank`` on by the sets of ``part``; the values after that of ``wanted``."""
-        found = None
-        for bars in part.sets:
-            features = bank.update(self._reader.read(bars))
-            if bars is wanted:
-                found = features
-        return found
-
 
 class _Part:
     """Some sets in a row, the state before them, and the timestamp that this is the state after."""
@@ -83,8 +67,9 @@ class _Part:
         self.after = after
         self.sets: list[SynchronizedBars] = []
 
-    def put(self, bars: SynchronizedBars) -> None:
-        """Put ``bars`` into its place, over what stood there."""
-        place = bisect_left(self.sets, bars.timestamp, key=lambda each: each.timestamp)
-        stood = place < len(self.sets) and self.sets[place].timestamp == bars.timestamp
-        self.sets[place : place + stood] = [bars]
+
+def _put(bars: SynchronizedBars, sets: list[SynchronizedBars]) -> None:
+    """Put ``bars`` into its place in ``sets``, over what stood there."""
+    place = bisect_left(sets, bars.timestamp, key=lambda each: each.timestamp)
+    stood = place < len(sets) and sets[place].timestamp == bars.timestamp
+    sets[place : place + stood] = [bars]

@@ -153,6 +153,29 @@ def test_a_revised_set_corrects_its_features_and_all_later_ones() -> None:
     ]
 
 
+async def test_the_loop_turns_between_the_sets_that_a_revision_goes_through_again() -> None:
+    bench = Bench(
+        clock=VirtualClock(WallMs(NOON)), require_all=False, late="amend", allowed_lateness_ms=1_000
+    )
+    task = asyncio.ensure_future(bench.container.run())
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    bench.bars(0, 10.0)
+    for number in range(1, 20):
+        bench.bars(number, 12.0, 24.0)
+    await bench.bus.drained()
+    bench.bus.publish(create_bar_event("QQQ_1m", NOON, 28.0))
+    bench.bars(20, 12.0, 24.0)
+    turns = 0
+    while len(bench.features) == 20:
+        await asyncio.sleep(0)
+        turns += 1
+    assert turns >= 20
+    await bench.container.stop()
+    await task
+    assert [each.timestamp for each in bench.features[20:]] == [NOON, NOON + 20 * MINUTE]
+
+
 def test_nobody_decides_twice_about_the_timestamp_of_a_revised_set() -> None:
     bench = trading()
     play(bench)

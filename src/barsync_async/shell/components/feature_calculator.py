@@ -1,7 +1,7 @@
 """The feature worker: one FEATURES event for each synchronized set."""
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future
 from typing import ClassVar
 
@@ -73,10 +73,18 @@ class MultiSymbolFeatureCalculator:
         """Nothing to do before the first set."""
 
     def _on_bars(self, event: Event) -> None:
+        for _ in self._steps(event):
+            pass
+
+    def _steps(self, event: Event) -> Iterator[None]:
+        """Work on ``event``; stops before each set that a revision has to go through again."""
         if event.event_type is EventType.SYNCHRONIZED_BARS:
             self._publish(self._engine.update(event.payload))
             return
-        revised = self._engine.revise(event.payload)
+        revised = None
+        for step in self._engine.revise(event.payload):
+            revised = step
+            yield
         if revised is None:
             log.warning("revised set too old for features", timestamp=event.payload.timestamp)
         else:
@@ -86,19 +94,29 @@ class MultiSymbolFeatureCalculator:
         self._bus.publish(Event(EventType.FEATURES, features))
 
     async def run(self) -> None:
-        """Work until :meth:`stop`; slow indicators in a thread, for which a set may wait."""
+        """Work until :meth:`stop`; slow indicators in a thread, for which a set may wait.
+
+        A revision lets the loop turn before each set that it goes through again: deadlines and
+        reading go on, while the container's turn is held.
+        """
         self._engine.defer_to(self._in_thread)
         queue = self._stage.queue()
         try:
             async for event in queue:
-                for due in self._engine.due():
-                    if isinstance(due, Future):
-                        await asyncio.wrap_future(due)
-                self._on_bars(event)
+                await self._due()
+                for _ in self._steps(event):
+                    await asyncio.sleep(0)
+                    await self._due()
             queue.done()
         finally:
             if self._thread is not None:
                 self._thread.shutdown(wait=False)
+
+    async def _due(self) -> None:
+        """Until all is there that the next step needs."""
+        for due in self._engine.due():
+            if isinstance(due, Future):
+                await asyncio.wrap_future(due)
 
     def _in_thread(self, work: Callable[[], FloatArray]) -> Future[FloatArray]:
         if self._thread is None:
