@@ -61,13 +61,13 @@ PORTFOLIO_MUTANTS = (
         ("what makes room waits", "sorted(own, key=book.order)", "own"),
         (
             "what is over a limit has to go",
-            "most = max(self.most, abs(self.base + self.slope * units))",
-            "most = self.most",
+            "return min(-most, value), max(most, value)",
+            "return -most, most",
         ),
         (
             "the others' exposure counts for nothing",
-            "self._most_gross - others,",
-            "self._most_gross,",
+            "most = max(self._most_gross, self._gross) - others",
+            "most = max(self._most_gross, self._gross)",
         ),
         (
             "the net exposure of the others counts for nothing",
@@ -76,8 +76,8 @@ PORTFOLIO_MUTANTS = (
         ),
         (
             "shorts have no net limit",
-            "_within(abs(net), abs(self._net)",
-            "_within(net, abs(self._net)",
+            "return least <= net <= most",
+            "return net <= most",
         ),
         ("a refused target is clipped", 'self._limits.breach == "refuse"', "False"),
         ("what is granted is not held", "        self._positions[symbol] = units\n", ""),
@@ -105,11 +105,15 @@ PORTFOLIO_MUTANTS = (
             "        self._faults = 0\n\n    def failed",
             "        pass\n\n    def failed",
         ),
-        ("a rest is a set too long", "2.0 ** (self._faults - 1) - 1", "2.0 ** (self._faults - 1)"),
+        (
+            "a rest is a set too long",
+            "_MOST_DOUBLINGS) - 1",
+            "_MOST_DOUBLINGS)",
+        ),
         (
             "a rest has no bound",
-            "min(2.0 ** (self._faults - 1) - 1, _MOST_REST_SETS)",
-            "2.0 ** (self._faults - 1) - 1",
+            "min(self._faults - 1, _MOST_DOUBLINGS)",
+            "(self._faults - 1)",
         ),
         (
             "it is left off a fault too late",

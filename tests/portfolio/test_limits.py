@@ -82,6 +82,21 @@ def test_what_does_not_fit_together_is_granted_by_strategy_in_order() -> None:
     ]
 
 
+def test_legs_of_one_strategy_are_looked_at_together_where_another_one_does_not_fit() -> None:
+    limits = Limits(max_net_leverage=0.005)
+    wishes = [Wish("s", "A", 0.0, 1.0), Wish("s", "B", 0.0, -MARKS["A"] / MARKS["B"])]
+    wishes.append(Wish("t", "C", 0.0, 1_000.0))
+    grants = granted(wishes, Holdings({}, MARKS, 10.0), limits)
+    assert [each.reason is None for each in grants] == [True, True, False]
+
+
+def test_legs_that_bring_a_net_exposure_back_together_are_granted_though_one_adds_to_it() -> None:
+    limits = Limits(max_net_leverage=0.01)
+    wishes = [Wish("s", "A", 50.0, 10.0), Wish("s", "B", 0.0, 1.0)]
+    grants = granted(wishes, Holdings({"A": 50.0}, MARKS, 1_000.0), limits)
+    assert [each.units for each in grants] == [10.0, 1.0]
+
+
 def test_of_one_strategy_what_makes_room_goes_first() -> None:
     limits = Limits(max_gross_leverage=1.0, breach="clip")
     wishes = [Wish("s", "A", 0.0, 120.0), Wish("s", "B", 50.0, 10.0)]
