@@ -2,15 +2,12 @@
 
 import importlib.metadata
 import json
-import logging
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import structlog
 from click.testing import CliRunner, Result
 
 from barsync_async.app.cli import main
@@ -51,15 +48,6 @@ COMPONENTS = {
     "strategies": "StrategyRunner",
     "portfolio": "Portfolio",
 }
-
-
-@pytest.fixture(autouse=True)
-def _logging_as_before() -> Iterator[None]:
-    handlers, level = logging.root.handlers[:], logging.root.level
-    yield
-    structlog.reset_defaults()
-    logging.root.handlers[:] = handlers
-    logging.root.setLevel(level)
 
 
 @pytest.fixture

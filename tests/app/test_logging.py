@@ -1,8 +1,7 @@
 """Logs go to standard error, in one form, and never without bound."""
 
 import json
-import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -30,15 +29,6 @@ class HandClock:
 
     def call_at(self, when: MonoNs, callback: Callable[[], None]) -> TimerHandle:
         raise NotImplementedError
-
-
-@pytest.fixture(autouse=True)
-def _logging_as_before() -> Iterator[None]:
-    handlers, level = logging.root.handlers[:], logging.root.level
-    yield
-    structlog.reset_defaults()
-    logging.root.handlers[:] = handlers
-    logging.root.setLevel(level)
 
 
 def passed(limit: RateLimit, level: str = "warning", **event: Any) -> EventDict | None:

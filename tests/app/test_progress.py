@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-import structlog
 from tests.app.backtest.world import NOON, write
 
 from barsync_async.app import progress as module
@@ -42,11 +41,6 @@ def taken(watched: Sequence[BarHistory]) -> list[Sequence[HistoryItem]]:
 @pytest.fixture
 def progress(tmp_path: Path) -> Progress:
     return Progress({"f": [history(tmp_path, "SPY", 1_500), history(tmp_path, "QQQ", 700)]})
-
-
-@pytest.fixture(autouse=True)
-def _logging_by_default() -> None:
-    structlog.reset_defaults()
 
 
 @pytest.fixture

@@ -1,12 +1,9 @@
 """The commands on recordings, and the table of venues."""
 
 import json
-import logging
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import structlog
 from click.testing import CliRunner, Result
 from tests.end_to_end.venue import kline
 from tests.shell.recordings import (
@@ -54,15 +51,6 @@ files.SPY_1s = { path = "spy.csv", label = "open" }
 type = "BarSynchronizer"
 config = { expected_sources = ["SPY_1s"] }
 """
-
-
-@pytest.fixture(autouse=True)
-def _logging_as_before() -> Iterator[None]:
-    handlers, level = logging.root.handlers[:], logging.root.level
-    yield
-    structlog.reset_defaults()
-    logging.root.handlers[:] = handlers
-    logging.root.setLevel(level)
 
 
 @pytest.fixture
