@@ -73,12 +73,12 @@ def kraken(bench: Bench) -> History:
     feed._codec = Kraken()
     feed.past = PastBars(
         "sim",
-        feed._producers,
+        feed._bars,
         Backfill("sim", KrakenHistory(), VenueOptions(), http=history, clock=bench.clock),
         clock=bench.clock,
         settle_ms=0,
     )
-    for producer in feed._producers.values():
+    for producer in feed._bars.values():
         producer.decide("sim", 0, feed.heard_at)
     return history
 

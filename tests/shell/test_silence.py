@@ -1,5 +1,7 @@
 """Which subscriptions look as if they had gone silent, and when that is worth a word."""
 
+from collections.abc import Collection
+
 from barsync_async.shell.clock import VirtualClock
 from barsync_async.shell.intake import Intake
 from barsync_async.shell.producer import Producer
@@ -22,9 +24,11 @@ class Bench:
     def heard(self, source: SourceId, minute: float) -> None:
         self._producers[source].last_at = MonoNs(round(minute * MINUTE_NS))
 
-    def news(self, minute: float, *, subscribed: float = 0) -> list[SourceId]:
+    def news(
+        self, minute: float, *, subscribed: float = 0, refused: Collection[SourceId] = ()
+    ) -> list[SourceId]:
         subscribed_at, now = round(subscribed * MINUTE_NS), round(minute * MINUTE_NS)
-        return self.silent.news(MonoNs(subscribed_at), MonoNs(now))
+        return self.silent.news(MonoNs(subscribed_at), MonoNs(now), refused=refused)
 
 
 async def test_three_bars_and_a_minute_are_silence_and_that_is_news_once() -> None:
@@ -69,9 +73,7 @@ async def test_what_stays_silent_on_other_connections_too_is_news_less_and_less_
 
 async def test_what_the_venue_refused_is_not_expected() -> None:
     bench = Bench()
-    bench.silent.leave_out([SPY])
-    assert bench.news(5) == []
-    bench.silent.leave_out([])
+    assert bench.news(5, refused=[SPY]) == []
     assert bench.news(6) == [SPY]
 
 

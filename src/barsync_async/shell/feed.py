@@ -101,7 +101,6 @@ class Feed:
         self._sources = tuple(sources)
         self._options = options
         self._connector = connector
-        self._producers = producers
         self._bars = {source: each for source, each in producers.items() if not is_trades(source)}
         self._dispatch = Dispatch(name, producers, events, derived)
         self._clock = clock
@@ -220,8 +219,7 @@ class Feed:
             line = self._lines[-1] if self._lines else None
             if line is None or line.ready_at is None or line.ended.is_set():
                 continue
-            silent.leave_out(line.refused)
-            news = silent.news(line.ready_at.mono, self._clock.now().mono)
+            news = silent.news(line.ready_at.mono, self._clock.now().mono, refused=line.refused)
             if news and self._codec.facts.silence == "empty bar":
                 self._log.warning("silent subscriptions", sources=news)
                 line.aging.set()

@@ -26,17 +26,18 @@ class SilentSources:
             for source in producers
         }
         self._known: set[SourceId] = set()
-        self._left_out: frozenset[SourceId] = frozenset()
         self._told: dict[SourceId, tuple[MonoNs | None, int]] = {}
         self.look_every_ms = min(self._patience_ms.values(), default=_LEAST_MS) // 2
 
-    def leave_out(self, sources: Collection[SourceId]) -> None:
-        """Nothing is expected of ``sources`` from now on, and of all others something."""
-        self._left_out = frozenset(sources)
-
-    def news(self, subscribed_at: MonoNs, now: MonoNs) -> list[SourceId]:
-        """The sources that were not silent at the last look and are now."""
+    def news(
+        self, subscribed_at: MonoNs, now: MonoNs, *, refused: Collection[SourceId] = ()
+    ) -> list[SourceId]:
+        """The sources that were not silent at the last look and are now; of those ``refused``
+        nothing is expected.
+        """
         silent = dict(self._silent(subscribed_at, now))
+        for source in refused:
+            silent.pop(source, None)
         self._known.intersection_update(silent)
         news = sorted(
             source
@@ -55,7 +56,7 @@ class SilentSources:
         for source, producer in self._producers.items():
             last_at = subscribed_at if producer.last_at is None else producer.last_at
             silent_ms = (now - max(subscribed_at, last_at)) // NS_PER_MS
-            if silent_ms > self._patience_ms[source] and source not in self._left_out:
+            if silent_ms > self._patience_ms[source]:
                 yield source, silent_ms
 
     def _times_told(self, source: SourceId) -> int:
