@@ -5,7 +5,7 @@ that trade one symbol never overwrite each other, and without limits their order
 """
 
 import math
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from barsync_async.errors import ConservationBroken
@@ -81,37 +81,41 @@ class Book:
             ConservationBroken: money or units would come from nowhere; nothing is altered.
         """
         known, prices = newest(bars.values(), self._newest), fill_prices(timestamp, bars)
-        said = [(signal.strategy, self._tradable(signal.targets)) for signal in signals]
+        said, strangers = self._said(signals)
         marks, wanted = closes(known), _with(self._waiting, said)
         grants = self._granted(wanted, prices, marks)
         held = _with(self._held, [(g.wish.strategy, {g.wish.symbol: g.units}) for g in grants])
         fills = _fills(self._last.positions, held, grants, prices)
-        update = self._version(timestamp, signals, fills, grants, marks)
+        refused = (*strangers, *filter(None, (grant.refusal for grant in grants)))
+        update = self._version(timestamp, signals, fills, refused, marks)
         self._check(update, marks)
         self._newest, self._held, self._last = known, held, update
         self._waiting = _without(wanted, prices)
         return update
 
-    def _tradable(self, targets: Mapping[str, float]) -> dict[str, float]:
-        """By symbol, without those of which no bar can come: they would wait for ever."""
-        return {
-            symbol: units
-            for symbol, units in _by_symbol(targets).items()
-            if self._symbols is None or symbol in self._symbols
-        }
-
-    def _strangers(self, signals: Iterable[Signal]) -> Iterator[Refusal]:
+    def _said(
+        self, signals: Iterable[Signal]
+    ) -> tuple[list[tuple[str, Mapping[str, float]]], list[Refusal]]:
+        """What each strategy wants, by symbol; of a symbol that has no bars it would wait for ever:
+        that is refused.
+        """
+        said: list[tuple[str, Mapping[str, float]]] = []
+        strangers: list[Refusal] = []
         for signal in signals:
-            known = self._tradable(signal.targets)
-            for symbol, units in sorted(_by_symbol(signal.targets).items()):
-                if symbol not in known:
-                    yield Refusal(
-                        strategy=signal.strategy,
-                        symbol=symbol,
-                        target=units,
-                        granted=0.0,
-                        reason="no source has bars of it",
-                    )
+            units = _by_symbol(signal.targets)
+            unknown = set() if self._symbols is None else units.keys() - self._symbols
+            said.append((signal.strategy, _leaving_out(unknown, units)))
+            strangers += [
+                Refusal(
+                    strategy=signal.strategy,
+                    symbol=symbol,
+                    target=units[symbol],
+                    granted=0.0,
+                    reason="no source has bars of it",
+                )
+                for symbol in sorted(unknown)
+            ]
+        return said, strangers
 
     def _granted(
         self, wanted: _ByStrategy, prices: Mapping[str, float], marks: Mapping[str, float]
@@ -127,7 +131,7 @@ class Book:
         timestamp: WallMs,
         signals: Sequence[Signal],
         fills: Sequence[_Fill],
-        grants: Sequence[Grant],
+        refused: tuple[Refusal, ...],
         marks: Mapping[str, float],
     ) -> PortfolioUpdate:
         last = self._last
@@ -152,10 +156,7 @@ class Book:
             net_exposure=_value(positions, marks),
             applied=tuple(signal.strategy for signal in signals),
             stale=tuple(s.strategy for s in signals if s.depends_on_version < last.version),
-            refused=(
-                *self._strangers(signals),
-                *filter(None, (grant.refusal for grant in grants)),
-            ),
+            refused=refused,
         )
 
     def _check(self, update: PortfolioUpdate, marks: Mapping[str, float]) -> None:
@@ -180,11 +181,12 @@ def _with(known: _ByStrategy, said: Iterable[tuple[str, Mapping[str, float]]]) -
 
 def _without(wanted: _ByStrategy, symbols: Collection[str]) -> _ByStrategy:
     """What of ``wanted`` is of none of ``symbols``."""
-    left = {
-        strategy: {key: units for key, units in own.items() if key not in symbols}
-        for strategy, own in wanted.items()
-    }
+    left = {strategy: _leaving_out(symbols, own) for strategy, own in wanted.items()}
     return {strategy: own for strategy, own in left.items() if own}
+
+
+def _leaving_out(symbols: Collection[str], units: Mapping[str, float]) -> Mapping[str, float]:
+    return {symbol: each for symbol, each in units.items() if symbol not in symbols}
 
 
 def _by_symbol(targets: Mapping[str, float]) -> dict[str, float]:
