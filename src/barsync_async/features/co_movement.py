@@ -4,13 +4,11 @@ from typing import ClassVar
 
 import numpy as np
 
-from barsync_async.features.columns import FloatArray
+from barsync_async.features.columns import ROUNDING, FloatArray
 from barsync_async.features.fresh_pairs import FreshPairs, PairColumns
 from barsync_async.features.indicator import Scope
 from barsync_async.features.pair_returns import PairReturns
 from barsync_async.features.parameters import check_window
-
-_ROUNDING = 64 * float(np.finfo(np.float64).eps)  # returns that differ by less do not differ
 
 
 class Correlation:
@@ -124,5 +122,5 @@ def _by_its_square(deviations: FloatArray) -> FloatArray:
 def _squares(deviations: FloatArray) -> FloatArray:
     """The sum of squares of each column; NaN where it is no more than rounding."""
     sums: FloatArray = np.einsum("ij,ij->j", deviations, deviations)
-    sums[sums <= _ROUNDING**2 * len(deviations)] = np.nan
+    sums[sums <= ROUNDING**2 * len(deviations)] = np.nan
     return sums

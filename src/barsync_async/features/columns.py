@@ -16,6 +16,9 @@ ascending order. Either indexes an array.
 
 ALL = slice(None)
 
+ROUNDING = 64 * float(np.finfo(np.float64).eps)
+"""What numbers about 1 differ by less than, they do not differ by: it is what arithmetic leaves."""
+
 
 def within(columns: Columns, mask: BoolArray) -> Columns:
     """Those of ``columns`` where ``mask``, which has a place for each of them, is true."""

@@ -4,14 +4,12 @@ from typing import ClassVar
 
 import numpy as np
 
-from barsync_async.features.columns import Columns, FloatArray
+from barsync_async.features.columns import ROUNDING, Columns, FloatArray
 from barsync_async.features.fresh_pairs import FreshPairs, PairColumns
 from barsync_async.features.indicator import Scope
 from barsync_async.features.parameters import check_window
 from barsync_async.features.returns import above_0
 from barsync_async.features.ring import Ring
-
-_ROUNDING = 64 * float(np.finfo(np.float64).eps)
 
 
 class Spread:
@@ -95,4 +93,4 @@ class _Logs:
     def centred(self) -> tuple[FloatArray, FloatArray, FloatArray]:
         """The logs less their means, the means, and how much rounding may have moved a log."""
         means: FloatArray = self._ring.values.mean(axis=0)
-        return self._ring.values - means, means, _ROUNDING * np.maximum(1.0, np.abs(means))
+        return self._ring.values - means, means, ROUNDING * np.maximum(1.0, np.abs(means))
