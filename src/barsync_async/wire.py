@@ -13,13 +13,18 @@ from barsync_async.features.table import FeatureTable, Values
 from barsync_async.messages import Event
 
 
-def _encode_mapping(value: Any) -> Any:
+def plain_mapping(value: Any) -> Any:
+    """An encoder's hook: a read-only mapping of a payload as a dict.
+
+    Raises:
+        NotImplementedError: it is anything else.
+    """
     if isinstance(value, MappingProxyType | FeatureTable | Values):
         return value.copy()
     raise NotImplementedError(f"{type(value).__name__} has no form on the wire")
 
 
-_encoder = msgspec.json.Encoder(enc_hook=_encode_mapping)
+_encoder = msgspec.json.Encoder(enc_hook=plain_mapping)
 
 
 def encode(event: Event) -> bytes:

@@ -1,8 +1,6 @@
 """What goes between the daemon and a strategy's process, as bytes. No code ever goes back."""
 
-from collections.abc import Mapping
 from threading import Lock
-from typing import Any
 
 import msgspec
 from msgspec.structs import replace
@@ -15,6 +13,7 @@ from barsync_async.messages import (
     frozen_mapping,
 )
 from barsync_async.shell.components.held_strategy import Answer, Failure, checked
+from barsync_async.wire import plain_mapping
 
 MOST_REPLY_BYTES = 1 << 24
 """More than the largest decision there may be; a longer reply is not read."""
@@ -41,13 +40,7 @@ class _Reply(msgspec.Struct, frozen=True):
     failure: Failure | None
 
 
-def _plain(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return dict(value)
-    raise NotImplementedError(f"{type(value).__name__} has no form between processes")
-
-
-_encoder = msgspec.msgpack.Encoder(enc_hook=_plain)
+_encoder = msgspec.msgpack.Encoder(enc_hook=plain_mapping)
 _requests = msgspec.msgpack.Decoder(Request)
 _replies = msgspec.msgpack.Decoder(_Reply)
 _greetings = msgspec.msgpack.Decoder(Greeting)
