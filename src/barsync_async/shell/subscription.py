@@ -94,7 +94,8 @@ class Subscription:
         self._events: deque[tuple[Event, MonoNs]] = deque()  # each with the moment since it waits
         self._changed = asyncio.Event()
         self._closed = False
-        self._cut = False
+        self.is_cut_off = False
+        """Whether it fell behind and gets nothing more."""
         self._lost = 0
         self._dropped = 0
         self._delivered = 0
@@ -119,11 +120,6 @@ class Subscription:
         )
 
     @property
-    def is_cut_off(self) -> bool:
-        """Whether it fell behind and gets nothing more."""
-        return self._cut
-
-    @property
     def blocking(self) -> bool:
         """Whether it asks everybody to wait."""
         full = len(self._events) >= self.capacity
@@ -138,7 +134,7 @@ class Subscription:
         """Take ``event`` in as the policy says, ``at`` this moment; never waits. For the bus."""
         if len(self._events) >= self.capacity and self.policy is not OverflowPolicy.BLOCK:
             if self.policy is OverflowPolicy.DISCONNECT:
-                self._cut = True
+                self.is_cut_off = True
                 log.error(
                     "cut off", subscriber=self.name, capacity=self.capacity, after_seq=event.seq - 1
                 )
@@ -223,7 +219,7 @@ class Subscription:
         return [first, *(self._next() for _ in range(len(self._events)))]
 
     def _end_if_closed(self) -> None:
-        if self._cut:
+        if self.is_cut_off:
             raise Overflow(self.name, self.capacity)
         if self._closed:
             raise StopAsyncIteration
