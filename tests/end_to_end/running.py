@@ -149,6 +149,22 @@ def _inline(value: Any) -> str:
     return json.dumps(value)
 
 
+def write_sync_config(
+    folder: Path, feed: Mapping[str, Any], synchronizer: Mapping[str, Any]
+) -> Path:
+    """One feed ``x``, one synchronizer; events on standard output, the log as JSON."""
+    component = {"type": "BarSynchronizer", "config": synchronizer}
+    document = {
+        "service": {"log_format": "json"},
+        "feeds": {"x": feed},
+        "containers": {"c": {"components": {"synchronizer": component}}},
+        "outputs": {"events": {"type": "jsonl", "path": "-"}},
+    }
+    path = folder / "config.toml"
+    path.write_text(toml(document), "utf-8")
+    return path
+
+
 def write_config(
     folder: Path,
     url: str,

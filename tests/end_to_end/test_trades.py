@@ -5,7 +5,7 @@ out of order are the very bars that the venue has.
 import signal
 from pathlib import Path
 
-from tests.end_to_end.running import barsync, toml
+from tests.end_to_end.running import barsync, write_sync_config
 from tests.end_to_end.test_venues import bought, sold, values
 
 SCENARIO = """
@@ -34,16 +34,7 @@ def config(folder: Path, address: str) -> Path:
         "grace_ms": 600,
     }
     synchronizer = {"expected_sources": SOURCES, "timeout_ms": 900, "require_all": False}
-    component = {"type": "BarSynchronizer", "config": synchronizer}
-    document = {
-        "service": {"log_format": "json"},
-        "feeds": {"x": feed},
-        "containers": {"c": {"components": {"synchronizer": component}}},
-        "outputs": {"events": {"type": "jsonl", "path": "-"}},
-    }
-    path = folder / "config.toml"
-    path.write_text(toml(document), "utf-8")
-    return path
+    return write_sync_config(folder, feed, synchronizer)
 
 
 async def test_bars_made_of_trades_are_the_venues_own(tmp_path: Path) -> None:

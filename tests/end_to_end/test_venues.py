@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 import pytest
-from tests.end_to_end.running import Line, barsync, toml
+from tests.end_to_end.running import Line, barsync, write_sync_config
 from tests.venues.json_feed import FORMAT
 
 from barsync_async.venues import CODECS
@@ -103,16 +103,7 @@ class Day:
             "late": "amend",
             "allowed_lateness_ms": 60_000,
         }
-        component = {"type": "BarSynchronizer", "config": synchronizer}
-        document = {
-            "service": {"log_format": "json"},
-            "feeds": {"x": feed},
-            "containers": {"c": {"components": {"synchronizer": component}}},
-            "outputs": {"events": {"type": "jsonl", "path": "-"}},
-        }
-        path = folder / "config.toml"
-        path.write_text(toml(document), "utf-8")
-        return path
+        return write_sync_config(folder, feed, synchronizer)
 
 
 def _table(struct: Any) -> dict[str, Any]:

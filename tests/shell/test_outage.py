@@ -57,11 +57,16 @@ def row(symbol: str, minute: int) -> dict[str, Any]:
     return {"symbol": symbol, "interval": 1, "interval_begin": begin, **prices}
 
 
+def answer(line: Line, symbol: str) -> None:
+    """The subscription of ``symbol`` is good."""
+    result = {"channel": "ohlc", "interval": 1, "symbol": symbol}
+    line.deliver(json.dumps({"method": "subscribe", "success": True, "result": result}))
+
+
 def answers(line: Line, minutes: range) -> None:
     """Both subscriptions are good, and snapshots of ``minutes`` follow."""
     for symbol in SYMBOLS.values():
-        result = {"channel": "ohlc", "interval": 1, "symbol": symbol}
-        line.deliver(json.dumps({"method": "subscribe", "success": True, "result": result}))
+        answer(line, symbol)
         rows = [row(symbol, minute) for minute in minutes]
         line.deliver(json.dumps({"channel": "ohlc", "type": "snapshot", "data": rows}))
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from tests.end_to_end.venue import START, kline
 from tests.shell.test_feed import Bench, Line, bars, refusals, running, settled
-from tests.shell.test_outage import MINUTE_S, ONE, OTHER, History, answers, kraken, row
+from tests.shell.test_outage import MINUTE_S, ONE, OTHER, History, answer, answers, kraken, row
 
 from barsync_async.messages import Bar
 from barsync_async.ports import Arrival, CaughtUp, ConnectionChange
@@ -51,12 +51,19 @@ async def beat(bench: Bench, seconds: float, *silent: Line) -> None:
                 line.deliver(HEARTBEAT)
 
 
-async def connected(bench: Bench, *, at_s: float = 5 * MINUTE_S) -> History:
-    """Ready and up to date."""
+async def begun(bench: Bench, *, at_s: float = 5 * MINUTE_S, history_takes_s: float = 0) -> History:
+    """A line is open and not answered."""
     history = kraken(bench)
+    history.takes_s = history_takes_s
     await asyncio.sleep(at_s)
     bench.start()
     await asyncio.sleep(4)
+    return history
+
+
+async def connected(bench: Bench, *, at_s: float = 5 * MINUTE_S) -> History:
+    """Ready and up to date."""
+    history = await begun(bench, at_s=at_s)
     answers(bench.line, range(5, 5))
     await beat(bench, 4)
     assert changes(bench.take("events")) == ["up, catching up", "caught up"]
@@ -110,11 +117,7 @@ async def test_a_bar_is_not_final_because_a_line_that_is_not_ready_was_heard() -
 
 async def test_a_line_that_catches_up_while_its_replacement_fails_goes_on_with_that_alone() -> None:
     async with running([ONE, OTHER], start=False) as bench:
-        history = kraken(bench)
-        history.takes_s = 20
-        await asyncio.sleep(5 * MINUTE_S)
-        bench.start()
-        await asyncio.sleep(4)
+        await begun(bench, history_takes_s=20)
         answers(bench.line, range(5, 5))
         old, new = await replaced(bench)
         new.end()
@@ -126,12 +129,6 @@ async def test_a_line_that_catches_up_while_its_replacement_fails_goes_on_with_t
         assert changes(bench.take("events")) == ["caught up"]
         stamps = bars(bench.take(ONE))
         assert len(stamps) == len(set(stamps)) > 0
-
-
-def answer(line: Line, symbol: str) -> None:
-    """To the subscription of ``symbol`` alone."""
-    result = {"channel": "ohlc", "interval": 1, "symbol": symbol}
-    line.deliver(json.dumps({"method": "subscribe", "success": True, "result": result}))
 
 
 async def test_a_replacement_without_an_answer_that_the_line_has_is_tried_again() -> None:
@@ -151,10 +148,7 @@ async def test_a_replacement_without_an_answer_that_the_line_has_is_tried_again(
 
 async def test_a_replacement_that_is_answered_no_less_than_the_line_takes_over() -> None:
     async with running([ONE, OTHER], start=False) as bench:
-        kraken(bench)
-        await asyncio.sleep(5 * MINUTE_S)
-        bench.start()
-        await asyncio.sleep(4)
+        await begun(bench)
         answer(bench.line, "BTC/USD")
         await beat(bench, 15)
         old, new = await replaced(bench)
@@ -183,11 +177,7 @@ async def test_what_is_missed_between_two_lines_is_asked_for_and_proves_nothing_
 
 async def test_a_line_replaced_while_it_catches_up_leaves_that_to_the_next() -> None:
     async with running([ONE, OTHER], start=False) as bench:
-        history = kraken(bench)
-        history.takes_s = 30
-        await asyncio.sleep(5 * MINUTE_S)
-        bench.start()
-        await asyncio.sleep(4)
+        history = await begun(bench, history_takes_s=30)
         answers(bench.line, range(5, 5))
         _, new = await replaced(bench)
         assert changes(bench.take("events")) == ["up, catching up"] * 2
@@ -200,10 +190,7 @@ async def test_a_line_replaced_while_it_catches_up_leaves_that_to_the_next() -> 
 
 async def test_a_line_replaced_when_it_has_all_but_said_so_leaves_that_to_the_next_too() -> None:
     async with running([ONE, OTHER], start=False) as bench:
-        kraken(bench)
-        await asyncio.sleep(5 * MINUTE_S)
-        bench.start()
-        await asyncio.sleep(4)
+        await begun(bench)
         held = bench.clock.now()
         bench.intake.enter(held)  # another feed's bars, held up by a full inbox
         answers(bench.line, range(5, 5))
@@ -258,10 +245,7 @@ async def test_that_a_line_has_ended_is_told_before_that_the_next_one_is_up() ->
 
 async def test_that_it_has_caught_up_is_told_after_what_it_caught_up_with() -> None:
     async with running([ONE, OTHER], start=False, room=1, capacity=1) as bench:
-        kraken(bench)
-        await asyncio.sleep(5 * MINUTE_S)
-        bench.start()
-        await asyncio.sleep(4)
+        await begun(bench)
         state(bench.line, 3, 2.0)
         state(bench.line, 4, 2.0)
         answers(bench.line, range(4, 4))

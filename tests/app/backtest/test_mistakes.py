@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from tests.app.backtest.world import MINUTE, NOON, backtest, config, write
+from tests.app.backtest.world import MINUTE, NOON, backtest, config, file_feed, write
 
 LABEL = ("--format", "label=close")
 
@@ -126,17 +126,8 @@ def test_bars_given_for_a_derived_source_go_before_made_ones(world: Path) -> Non
 
 
 def test_a_configs_own_format_is_that_of_another_file_too(world: Path) -> None:
-    files = {
-        f"{symbol}_1m": {
-            "path": f"old-{symbol}.csv",
-            "label": "open",
-            "time_unit": "ms",
-            "columns": {"time": "timestamp"},
-        }
-        for symbol in ("SPY", "QQQ")
-    }
-    feed = {"venue": "file", "sources": list(files), "files": files}
-    path = config(world.parent, feeds={"past": {**feed, "derived": {"SPY_5m": "SPY_1m"}}})
+    past = file_feed("open", SPY_1m="old-SPY.csv", QQQ_1m="old-QQQ.csv")
+    path = config(world.parent, feeds={"past": past})
     result = backtest(path, "--data", world.parent)
     assert result.exit_code == 0, result.output
     sets = (world.parent / "report" / "sets.csv").read_text("utf-8").splitlines()

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner
-from tests.app.backtest.world import MINUTE, NOON, backtest, config, events, write
+from tests.app.backtest.world import MINUTE, NOON, backtest, config, events, file_feed, write
 
 from barsync_async.app.cli import main
 from barsync_async.errors import ConservationBroken
@@ -98,17 +98,7 @@ def test_parquet_holds_what_the_csv_does(world: Path) -> None:
 
 def test_the_events_are_byte_for_byte_those_of_a_run_on_the_same_files(world: Path) -> None:
     assert backtest(world, "--data", world.parent, *LABEL, "--events").exit_code == 0
-    files = {
-        f"{symbol}_1m": {
-            "path": f"{symbol}_1m.csv",
-            "label": "close",
-            "time_unit": "ms",
-            "columns": {"time": "timestamp"},
-        }
-        for symbol in ("SPY", "QQQ")
-    }
-    feed = {"venue": "file", "sources": list(files), "files": files}
-    feeds = {"live": {**feed, "derived": {"SPY_5m": "SPY_1m"}}}
+    feeds = {"live": file_feed(SPY_1m="SPY_1m.csv", QQQ_1m="QQQ_1m.csv")}
     again = config(world.parent, feeds=feeds)
     assert CliRunner().invoke(main, ["run", str(again)]).exit_code == 0
     by_run = (world.parent / "live.jsonl").read_bytes()

@@ -32,6 +32,17 @@ def write(folder: Path, symbol: str, minutes: Iterable[int], name: str | None = 
     return path
 
 
+def file_feed(label: str = "close", **files: str) -> dict[str, Any]:
+    """Of bars as :func:`write` leaves them, ``SPY_1m="spy.csv"``, and SPY_5m made of them."""
+    form = {"label": label, "time_unit": "ms", "columns": {"time": "timestamp"}}
+    return {
+        "venue": "file",
+        "sources": list(files),
+        "files": {source: {"path": path, **form} for source, path in files.items()},
+        "derived": {"SPY_5m": "SPY_1m"},
+    }
+
+
 def config(folder: Path, **changes: Any) -> Path:
     """A live config with all components; ``changes`` are of its tables, by name."""
     sources = ["SPY_1m", "QQQ_1m", "SPY_5m"]
