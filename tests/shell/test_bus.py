@@ -53,13 +53,13 @@ def test_what_a_handler_publishes_comes_after_what_it_handles_for_everybody() ->
     assert shown(seen) == [(1, "SYNCHRONIZED_BARS", 1), (2, "FEATURES", 1)]
 
 
+def fail(_: Event) -> None:
+    raise RuntimeError("mine")
+
+
 def test_a_handlers_exception_reaches_the_publisher_after_all_others_had_the_event() -> None:
     bus = EventBus()
     seen: list[Event] = []
-
-    def fail(_: Event) -> None:
-        raise RuntimeError("mine")
-
     bus.subscribe(EventType.SYNCHRONIZED_BARS, fail)
     bus.subscribe(EventType.SYNCHRONIZED_BARS, seen.append)
     with pytest.raises(RuntimeError, match="mine"):
@@ -70,13 +70,64 @@ def test_a_handlers_exception_reaches_the_publisher_after_all_others_had_the_eve
         bus.publish(event(2))
 
 
-def test_an_ended_subscription_gets_nothing() -> None:
+def test_a_handler_that_fails_keeps_nothing_from_being_delivered() -> None:
+    bus = EventBus()
+    seen: list[Event] = []
+
+    def first(_: Event) -> None:
+        bus.publish(features(1))
+        raise RuntimeError("mine")
+
+    bus.subscribe(EventType.SYNCHRONIZED_BARS, first)
+    bus.subscribe(EventType.FEATURES, seen.append)
+    with pytest.raises(RuntimeError, match="mine"):
+        bus.publish(event(1))
+    assert shown(seen) == [(2, "FEATURES", 1)]
+    bus.publish(features(2))
+    assert shown(seen)[1:] == [(3, "FEATURES", 2)]
+
+
+async def test_a_handlers_exception_does_not_reach_the_worker_for_which_an_event_waited() -> None:
+    bus = EventBus()
+    bus.subscribe(EventType.SYNC_SKIPPED, fail)
+    worker = bus.subscribe_queue(EventType.SYNCHRONIZED_BARS, name="innocent", holds_turn=True)
+    bus.publish(event(1))
+    bus.publish(event(2, EventType.SYNC_SKIPPED))
+    bus.publish(event(3))
+    assert (await anext(worker)).payload.timestamp == 1
+    assert (await anext(worker)).payload.timestamp == 3
+    with pytest.raises(RuntimeError, match="mine"):
+        bus.publish(event(4))
+    worker.close()
+    bus.publish(event(5))  # it is told once
+
+
+async def test_who_waits_for_all_to_be_worked_out_hears_of_a_handler_that_failed() -> None:
+    bus = EventBus()
+    bus.subscribe(EventType.SYNC_SKIPPED, fail)
+    worker = bus.subscribe_queue(EventType.SYNCHRONIZED_BARS, name="innocent", holds_turn=True)
+    bus.publish(event(1))
+    bus.publish(event(2, EventType.SYNC_SKIPPED))
+    worker.close()
+    assert (await anext(worker)).payload.timestamp == 1
+    worker.done()
+    with pytest.raises(RuntimeError, match="mine"):
+        await bus.drained()
+    await bus.drained()
+
+
+def test_an_ended_subscription_gets_nothing_and_may_be_ended_again() -> None:
     bus = EventBus()
     seen: list[Event] = []
     end = bus.subscribe(EventType.SYNCHRONIZED_BARS, seen.append)
+    other = bus.subscribe(EventType.SYNCHRONIZED_BARS, seen.append)
+    end()
     end()
     bus.publish(event(1))
-    assert seen == []
+    assert len(seen) == 1
+    other()
+    bus.publish(event(2))
+    assert len(seen) == 1
 
 
 async def test_the_next_set_waits_while_a_worker_holds_the_last_one() -> None:

@@ -177,6 +177,27 @@ async def test_a_component_that_fails_ends_the_container_and_the_others() -> Non
     assert "w ended" not in log
 
 
+async def test_a_handler_that_fails_when_nobody_publishes_ends_the_container() -> None:
+    log: list[str] = []
+    container = container_of([Worker("w", log)])
+    bus = container.event_bus
+
+    def fail(_: Event) -> None:
+        raise RuntimeError("mine")
+
+    bus.subscribe(EventType.SYNC_SKIPPED, fail)
+    slow = bus.subscribe_queue(EventType.SYNCHRONIZED_BARS, name="slow", holds_turn=True)
+    bus.publish(Event(EventType.SYNCHRONIZED_BARS, None))
+    bus.publish(Event(EventType.SYNC_SKIPPED, None))
+    running = asyncio.ensure_future(container.run())
+    await anext(slow)
+    slow.done()
+    with pytest.raises(ExceptionGroup) as caught:
+        await running
+    assert [str(each) for each in caught.value.exceptions] == ["mine"]
+    assert "w ended" not in log
+
+
 async def test_a_container_of_nothing_that_runs_is_done_at_once() -> None:
     await asyncio.wait_for(container_of([Plain()]).run(), 1)
 

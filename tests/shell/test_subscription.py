@@ -201,3 +201,24 @@ def test_of_subscribers_that_come_and_go_the_last_ones_are_remembered() -> None:
 def test_a_queue_holds_at_least_one_event() -> None:
     with pytest.raises(ValueError, match="capacity of 'r' is 0: expected at least 1"):
         EventBus().subscribe_queue(EventType.SIGNAL, name="r", capacity=0)
+
+
+async def test_who_leaves_a_subscription_gives_its_turn_back() -> None:
+    bus, seen = EventBus(), list[Event]()
+    bus.subscribe(SET, seen.append)
+
+    async def work() -> None:
+        with bus.subscribe_queue(SET, name="worker", holds_turn=True) as events:
+            async for _ in events:
+                await asyncio.sleep(10)
+
+    working = asyncio.ensure_future(work())
+    await asyncio.sleep(0)
+    publish(bus, 1)
+    publish(bus, 2)
+    await asyncio.sleep(1)
+    assert len(seen) == 1
+    working.cancel()
+    await asyncio.wait([working])
+    assert len(seen) == 2
+    await bus.drained()

@@ -9,6 +9,7 @@ import asyncio
 import weakref
 from collections import deque
 from collections.abc import Callable
+from typing import NoReturn
 
 import structlog
 
@@ -57,7 +58,7 @@ class EventBus:
     def __init__(self, container: str = "", *, clock: Clock | None = None) -> None:
         self.container = container
         self._clock: Clock = clock or SystemClock()
-        self._handlers: dict[EventType, list[Handler]] = {}
+        self._handlers: dict[EventType, dict[object, Handler]] = {}
         self._queues: dict[EventType, list[Subscription]] = {}
         self._subscriptions: list[Subscription] = []
         self._ready: deque[Event] = deque()
@@ -71,15 +72,24 @@ class EventBus:
         self._crowded = False
         self._on_crowded: list[Callable[[bool], None]] = []
         self._eased = asyncio.Event()
+        self._errors: list[Exception] = []
+        self._failed = asyncio.Event()
 
     def subscribe(self, event_type: EventType, handler: Handler) -> Callable[[], None]:
         """Call ``handler`` inline with each event of this type; returns what ends it.
 
-        An exception in a handler reaches whoever published, after all others had the event.
+        An exception in a handler takes nothing from anybody: all that can be delivered is, then it
+        reaches whoever published. What had waited and was delivered because there is room or turn
+        again has no publisher any more: its exception ends the container's ``run``, or reaches
+        whoever publishes next or waits for :meth:`drained`.
         """
-        handlers = self._handlers.setdefault(event_type, [])
-        handlers.append(handler)
-        return lambda: handlers.remove(handler)
+        handlers, key = self._handlers.setdefault(event_type, {}), object()
+        handlers[key] = handler
+
+        def end() -> None:
+            handlers.pop(key, None)
+
+        return end
 
     def subscribe_queue(
         self,
@@ -104,11 +114,18 @@ class EventBus:
         return subscription
 
     def publish(self, event: Event) -> None:
-        """Number the event and hand it on; never waits. A root event may wait its turn."""
+        """Number the event and hand it on; never waits. A root event may wait its turn.
+
+        Raises:
+            Exception: what a handler raised, an ExceptionGroup of several.
+        """
+        is_outermost = not self._delivering
         (self._ready if event.event_type in CONSEQUENCES else self._roots).append(event)
         self.pump()
         if not self._crowded and len(self._roots) > MOST_WAITING:
             self._tell_crowded(crowded=True)
+        if is_outermost:
+            self._raise_errors()
 
     def statistics(self) -> tuple[SubscriptionStatistics, ...]:
         """Every queue's depth, age and losses; also of the last 64 that were closed."""
@@ -132,8 +149,20 @@ class EventBus:
         await self._until(lambda: len(self._roots) <= most)
 
     async def drained(self) -> None:
-        """Until everything published so far had all its consequences."""
+        """Until everything published so far had all its consequences.
+
+        Raises:
+            Exception: what a handler raised of which no publisher knows.
+        """
         await self._until(lambda: not (self._roots or self._ready or self._holding))
+        self._raise_errors()
+
+    async def failure(self) -> NoReturn:
+        """Raise what a handler raised, as soon as one did and no publisher knows of it."""
+        while True:
+            await self._failed.wait()
+            self._failed.clear()
+            self._raise_errors()
 
     async def _until(self, holds: Callable[[], bool]) -> None:
         while not holds():
@@ -178,8 +207,15 @@ class EventBus:
         finally:
             self._delivering = False
             self._eased.set()
+        if self._errors:
+            self._failed.set()
         if self._crowded and len(self._roots) <= MOST_WAITING // 2:
             self._tell_crowded(crowded=False)
+
+    def _raise_errors(self) -> None:
+        errors, self._errors = self._errors, []
+        if errors:
+            raise errors[0] if len(errors) == 1 else ExceptionGroup("event handlers", errors)
 
     def _next(self) -> Event | None:
         if self._ready:
@@ -219,11 +255,8 @@ class EventBus:
         at = self._now() if queues else MonoNs(0)
         for subscription in queues:
             subscription.offer(event, at)
-        errors = []
-        for handler in tuple(self._handlers.get(event.event_type, ())):
+        for handler in tuple(self._handlers.get(event.event_type, {}).values()):
             try:
                 handler(event)
-            except Exception as error:  # noqa: BLE001 - raised below, once all had the event
-                errors.append(error)
-        if errors:
-            raise errors[0] if len(errors) == 1 else ExceptionGroup("event handlers", errors)
+            except Exception as error:  # noqa: BLE001 - raised once all had what can be delivered
+                self._errors.append(error)

@@ -68,12 +68,27 @@ class Container:
             component.start()
 
     async def run(self) -> None:
-        """Run every component in a task of its own, until all have stopped."""
+        """Run every component in a task of its own, until all have stopped.
+
+        Raises:
+            ExceptionGroup: of what a component, or a handler of its bus, raised; the others are
+                cancelled.
+        """
+        runs = [(name, getattr(each, "run", None)) for name, each in self.components.items()]
+        running = {name: run for name, run in runs if run is not None}
+        if not running:
+            return
         async with anyio.create_task_group() as tasks:
-            for name, component in self.components.items():
-                run = getattr(component, "run", None)
-                if run is not None:
-                    tasks.start_soon(run, name=f"{self.name}.{name}")
+
+            async def work(name: str) -> None:
+                await running[name]()
+                del running[name]
+                if not running:
+                    tasks.cancel_scope.cancel()  # the watch for what handlers raise
+
+            tasks.start_soon(self.event_bus.failure, name=f"{self.name} handlers")
+            for name in running:
+                tasks.start_soon(work, name, name=f"{self.name}.{name}")
 
     async def stop(self) -> None:
         """Stop one component after the other, each once all that it was given has come out: those

@@ -183,6 +183,12 @@ class Subscription:
             self._closed = True
             self._bus.part(self)
 
+    def __enter__(self) -> "Subscription":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.abandon()
+
     def __aiter__(self) -> "Subscription":
         return self
 
