@@ -151,6 +151,20 @@ async def test_stopping_takes_in_what_waits_and_seals_what_is_open() -> None:
         assert bench.synchronizer.inbox.finished
 
 
+async def test_one_that_never_ran_is_stopped_in_the_same_way_and_has_nothing_to_run_for_then() -> (
+    None
+):
+    bench = Bench(require_all=False)
+    bench.arrive("SPY_1m", NOON)
+    bench.container.event_bus.publish(create_bar_event("QQQ_1m", NOON + MINUTE))
+    async with asyncio.timeout(1):
+        await bench.container.stop()
+        assert bench.types == ["SYNCHRONIZED_BARS"] * 2
+        await bench.container.stop()
+        await bench.container.run()
+    assert bench.types == ["SYNCHRONIZED_BARS"] * 2
+
+
 async def test_a_bar_published_on_the_bus_gets_its_deadline_too() -> None:
     async with running(require_all=False) as bench:
         bench.container.event_bus.publish(create_bar_event("SPY_1m", NOON))

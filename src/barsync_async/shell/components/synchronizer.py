@@ -87,6 +87,7 @@ class BarSynchronizer:
         self._heartbeat: TimerHandle | None = None
         self._holds_back = False
         self._finished = asyncio.Event()
+        self._runs = False
 
     @property
     def bar_buffer(self) -> Mapping[WallMs, Mapping[SourceId, Bar]]:
@@ -136,7 +137,10 @@ class BarSynchronizer:
     # Under a loop
 
     async def run(self) -> None:
-        """Work until :meth:`stop`; then seal what is open."""
+        """Work until :meth:`stop`; then seal what is open. Stopped before, it has nothing to do."""
+        if self._finished.is_set():
+            return
+        self._runs = True
         try:
             await self._run()
         finally:
@@ -149,15 +153,22 @@ class BarSynchronizer:
         while not self.inbox.finished:
             await self.inbox.wait()
             await self._step(watch)
-        self._publish(self._core.on_end(self._clock.now()))
-        self._set_timers()
+        self._end()
         if self._heartbeat is not None:
             self._heartbeat.cancel()
 
     async def stop(self) -> None:
         """No more bars come: take in those in the inbox, seal what is open, and return."""
         self.inbox.close()
+        if not self._runs and not self._finished.is_set():
+            self._take_in(self.inbox.take())
+            self._end()
+            self._finished.set()
         await self._finished.wait()
+
+    def _end(self) -> None:
+        self._publish(self._core.on_end(self._clock.now()))
+        self._set_timers()
 
     async def _step(self, watch: ClockWatch) -> None:
         """Take in all that has been read, then seal what was due before that."""
