@@ -151,9 +151,7 @@ async def test_stopping_takes_in_what_waits_and_seals_what_is_open() -> None:
         assert bench.synchronizer.inbox.finished
 
 
-async def test_one_that_never_ran_is_stopped_in_the_same_way_and_has_nothing_to_run_for_then() -> (
-    None
-):
+async def test_one_that_never_ran_is_stopped_the_same_way_and_then_runs_for_nothing() -> None:
     bench = Bench(require_all=False)
     bench.arrive("SPY_1m", NOON)
     bench.container.event_bus.publish(create_bar_event("QQQ_1m", NOON + MINUTE))
