@@ -121,3 +121,15 @@ def test_a_set_that_is_not_remembered_any_more_is_left_as_it_was(remembered: int
         core.update(a_set(place, (1.0, 1.0, 1.0)))
     assert revise(core, a_set(0, (9.0, 9.0, 9.0), revision=1)) is None
     assert core.update(a_set(5, (1.0, 1.0, 1.0))).features["A_1m"]["sma"] == 1.0
+
+
+@given(st.integers(1, 40), st.integers(1, 120), st.integers(1, 40))
+def test_a_revision_goes_through_few_sets_before_its_own(
+    remembered: int, count: int, back: int
+) -> None:
+    core = engine(remembered, ["sma"])
+    for place in range(count):
+        core.update(a_set(place, (1.0, 1.0, 1.0)))
+    back = min(back, remembered, count)
+    steps = [*core.revise(a_set(count - back, (2.0, 2.0, 2.0), revision=1))]
+    assert back <= len(steps) - 1 <= back + -(-remembered // 4) - 1

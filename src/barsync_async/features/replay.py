@@ -15,8 +15,13 @@ class Rewound(NamedTuple):
     sets: list[SynchronizedBars]
 
 
+_PARTS = 4
+"""More of them make a late bar's revision cheaper, and what is kept larger."""
+
+
 class Replay:
-    """Remembers at least the last ``sets`` sets, at most twice as many, in two parts.
+    """Remembers at least the last ``sets`` sets, and a quarter more at most, in parts: a revision
+    goes through its own part and what came after.
 
     Args:
         bank: the state before the first set.
@@ -24,15 +29,18 @@ class Replay:
     """
 
     def __init__(self, bank: IndicatorBank, sets: int) -> None:
-        self._most = sets
+        self._fewest = sets
+        self._part_sets = -(-sets // _PARTS)
         self._parts = [_Part(bank.copy(), after=None)]
 
     def note(self, bank: IndicatorBank, bars: SynchronizedBars) -> None:
         """The next set, of which ``bank`` does not know yet."""
         newest = self._parts[-1]
-        if len(newest.sets) >= self._most:
-            self._parts = [newest, _Part(bank.copy(), after=newest.sets[-1].timestamp)]
+        if len(newest.sets) >= self._part_sets:
+            self._parts.append(_Part(bank.copy(), after=newest.sets[-1].timestamp))
         self._parts[-1].sets.append(bars)
+        if sum(len(each.sets) for each in self._parts[1:]) >= self._fewest:
+            del self._parts[0]
 
     def rewind(self, bars: SynchronizedBars) -> Rewound | None:
         """Go back before ``bars``, which takes the place of the set of its timestamp, or its turn
