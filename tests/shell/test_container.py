@@ -198,6 +198,16 @@ async def test_a_handler_that_fails_when_nobody_publishes_ends_the_container() -
     assert "w ended" not in log
 
 
+async def test_a_container_runs_once() -> None:
+    container = container_of([Worker("w")])
+    running = asyncio.ensure_future(container.run())
+    await asyncio.sleep(1)
+    running.cancel()
+    await asyncio.wait([running])
+    with pytest.raises(ComponentError, match="container c ran before"):
+        await container.run()
+
+
 async def test_a_container_of_nothing_that_runs_is_done_at_once() -> None:
     await asyncio.wait_for(container_of([Plain()]).run(), 1)
 

@@ -40,6 +40,7 @@ class Container:
         self.clock: Clock = clock or SystemClock()
         self.event_bus = EventBus(name, clock=self.clock)
         self.components: dict[str, Component] = {}
+        self._has_run = False
 
     def add_component(self, name: str, component: Component) -> None:
         """Put ``component`` in and initialize it.
@@ -68,12 +69,16 @@ class Container:
             component.start()
 
     async def run(self) -> None:
-        """Run every component in a task of its own, until all have stopped.
+        """Run every component in a task of its own, until all have stopped; once.
 
         Raises:
+            ComponentError: it ran before: what was cut short then cannot be taken up again.
             ExceptionGroup: of what a component, or a handler of its bus, raised; the others are
                 cancelled.
         """
+        if self._has_run:
+            raise ComponentError(f"container {self.name} ran before: make another one")
+        self._has_run = True
         runs = [(name, getattr(each, "run", None)) for name, each in self.components.items()]
         running = {name: run for name, run in runs if run is not None}
         if not running:
