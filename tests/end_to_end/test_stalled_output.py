@@ -98,7 +98,7 @@ async def test_with_block_sets_are_sealed_in_time_reading_stops_and_a_stop_gives
         config = write(tmp_path, url, "block")
         async with barsync("run", config, cwd=tmp_path, stdout=unread) as process:
             stopped = await process.logged("reading no more: sets wait to be published")
-            assert stopped["waits_for"] == ["output piped"]
+            assert list(stopped["waits_for_ms"]) == ["output piped"]
             process.send(signal.SIGTERM)
             assert await process.ended() == 1
     (given_up,) = [line for line in process.err.json() if line["event"] == "given up"]

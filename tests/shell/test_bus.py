@@ -261,7 +261,7 @@ async def test_a_publisher_is_told_when_too_much_waits_and_when_half_of_it_has_g
     bus.publish(event(0))
     bus.publish(event(0))
     assert told == [True]
-    assert bus.waited_for() == ["slow"]
+    assert list(bus.waited_for()) == ["slow"]
     for _ in range(MOST_WAITING // 2 + 1):
         assert told == [True]
         await anext(slow)

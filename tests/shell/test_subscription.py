@@ -134,6 +134,20 @@ async def test_the_age_of_the_oldest_event_is_told() -> None:
     assert slow.statistics().oldest_age_ms == 0
 
 
+async def test_a_worker_that_the_next_set_waits_for_has_the_age_of_what_it_works_on() -> None:
+    bus = EventBus(clock=VirtualClock(WallMs(0)))
+    worker = bus.subscribe_queue(SET, name="worker", holds_turn=True)
+    publish(bus, 1)
+    await asyncio.sleep(1)
+    await anext(worker)
+    await asyncio.sleep(2)
+    assert worker.statistics().depth == 0
+    assert bus.waited_for() == {"worker": pytest.approx(3_000)}
+    worker.done()
+    assert bus.waited_for() == {}
+    assert worker.statistics().oldest_age_ms == 0
+
+
 async def test_for_how_long_a_full_queue_held_everybody_up_is_counted_and_told_once() -> None:
     bus = EventBus("c", clock=VirtualClock(WallMs(0)))
     slow = subscribed(bus, OverflowPolicy.BLOCK, 1)

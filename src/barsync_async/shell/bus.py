@@ -132,11 +132,15 @@ class EventBus:
         present = [each.statistics() for each in self._subscriptions]
         return (*present, *(each.statistics() for each in self._parted))
 
-    def waited_for(self) -> list[str]:
-        """Which subscribers hold the next set back: for want of room, or because they are not done
-        with the last one.
+    def waited_for(self) -> dict[str, float]:
+        """Which subscribers hold the next set back, for want of room or because they are not done
+        with the last one; each with the age in ms of the oldest event that it has.
         """
-        return [each.name for each in self._subscriptions if each.blocking or each.holding]
+        return {
+            each.name: each.oldest_age_ms
+            for each in self._subscriptions
+            if each.blocking or each.holding
+        }
 
     def on_crowded(self, callback: Callable[[bool], None]) -> None:
         """Call ``callback(True)`` when more than :data:`MOST_WAITING` root events wait, and

@@ -49,8 +49,9 @@ class OverflowPolicy(StrEnum):
 class SubscriptionStatistics(msgspec.Struct, frozen=True):
     """One queue as it is now, and what became of its events since the start.
 
-    ``depth`` events wait, the oldest since ``oldest_age_ms`` (0 where none does); ``deepest`` is
-    the most that ever did. ``delivered`` were given out, ``dropped`` were lost, and told by GAP
+    ``depth`` events wait; ``deepest`` is the most that ever did. ``oldest_age_ms``: since when the
+    oldest of them is there (0 where none is), or the one that is worked on, where the next set
+    waits for that. ``delivered`` were given out, ``dropped`` were lost, and told by GAP
     events. ``held_up_ms``: for how long its full queue kept the next set from everybody.
     """
 
@@ -91,6 +92,7 @@ class Subscription:
         self.policy = policy
         self._holds = holds
         self._held = 0
+        self._held_since = MonoNs(0)
         self._events: deque[tuple[Event, MonoNs]] = deque()  # each with the moment since it waits
         self._changed = asyncio.Event()
         self._closed = False
@@ -105,19 +107,26 @@ class Subscription:
 
     def statistics(self) -> SubscriptionStatistics:
         """Depth, age, losses."""
-        oldest_ns = self._now() - self._events[0][1] if self._events else 0
         return SubscriptionStatistics(
             name=self.name,
             policy=self.policy,
             capacity=self.capacity,
             depth=len(self._events),
             deepest=self._deepest,
-            oldest_age_ms=oldest_ns / NS_PER_MS,
+            oldest_age_ms=self.oldest_age_ms,
             delivered=self._delivered,
             dropped=self._dropped,
             held_up_ms=self._held_up_ns / NS_PER_MS,
             connected=not self._closed,
         )
+
+    @property
+    def oldest_age_ms(self) -> float:
+        """Since when it has what it is not done with."""
+        if not (self._held or self._events):
+            return 0.0
+        since = self._held_since if self._held else self._events[0][1]
+        return (self._now() - since) / NS_PER_MS
 
     @property
     def blocking(self) -> bool:
@@ -233,9 +242,11 @@ class Subscription:
     def _next(self) -> Event:
         if self._lost:
             return self._gap()
-        event, _ = self._events.popleft()
+        event, at = self._events.popleft()
         self._delivered += 1
         if self._holds:
+            if not self._held:
+                self._held_since = at
             self._held += 1
         if len(self._events) == self.capacity - 1:
             self._bus.pump()

@@ -234,9 +234,9 @@ async def test_while_too_many_sets_wait_its_feeds_are_not_read_and_the_log_says_
             assert gate.is_open("sim")
             slow.close()
     assert [
-        (line["event"], line.get("waits_for")) for line in logs if "reading" in line["event"]
+        (line["event"], line.get("waits_for_ms")) for line in logs if "reading" in line["event"]
     ] == [
-        ("reading no more: sets wait to be published", ["slow"]),
+        ("reading no more: sets wait to be published", {"slow": 10}),
         ("reading again", None),
     ]
 

@@ -126,7 +126,8 @@ class BarSynchronizer:
         if crowded:
             feeds = frozenset(chain.from_iterable(self.spec.feeds.values()))
             log.warning(
-                "reading no more: sets wait to be published", waits_for=self._bus.waited_for()
+                "reading no more: sets wait to be published",
+                waits_for_ms={name: round(age) for name, age in self._bus.waited_for().items()},
             )
             self.intake.gate.close(self, feeds)
         else:
