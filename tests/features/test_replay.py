@@ -97,6 +97,18 @@ def test_a_revision_of_a_set_that_was_skipped_comes_in_its_turn() -> None:
     assert plain(core.update(following)) == plain(whole.update(following))
 
 
+def test_a_revision_of_a_later_set_begins_from_what_an_earlier_one_corrected() -> None:
+    choices = [{"name": "sma", "window": 6, "label": "sma"}]
+    core, whole = engine(8, choices), engine(1, choices)
+    for place in range(8):
+        core.update(a_set(place, (10.0, 1.0, 1.0)))
+    revise(core, a_set(2, (22.0, 1.0, 1.0), revision=1))
+    revised = revise(core, a_set(3, (46.0, 1.0, 1.0), revision=1))
+    closes = [10.0, 10.0, 22.0, 46.0]
+    *_, last = [whole.update(a_set(place, (close, 1.0, 1.0))) for place, close in enumerate(closes)]
+    assert plain(revised) == plain(last)
+
+
 def test_a_revision_may_be_the_first_set_there_is() -> None:
     core, whole = engine(4), engine(4)
     revised = revise(core, a_set(0, (11.0, 1.0, 1.0), revision=1))

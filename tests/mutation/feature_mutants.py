@@ -140,7 +140,8 @@ FEATURE_MUTANTS = (
             "Rewound(first.before.copy(), sets)",
             "Rewound(first.before, sets)",
         ),
-        ("only one part is kept", "self._parts = [newest, _Part", "self._parts = [_Part"),
+        ("a part too few is kept", "in self._parts[1:]) >=", "in self._parts) >="),
+        ("no part is forgotten", "            del self._parts[0]", "            pass"),
         (
             "sets are remembered too long ago",
             "part.after < timestamp",

@@ -30,7 +30,7 @@ PORTFOLIO_MUTANTS = (
             "self._waiting = _without(wanted, prices)",
             "self._waiting = {}",
         ),
-        ("what was filled is wished again", "key not in symbols}", "key}"),
+        ("what was filled is wished again", "_leaving_out(symbols, own)", "_leaving_out((), own)"),
         ("everything is stale", "s.depends_on_version < last", "s.depends_on_version <= last"),
         ("a source as a key is a symbol", "{symbol_of(key): units", "{key: units"),
         (
