@@ -9,7 +9,7 @@ from websockets.asyncio.client import ClientConnection, connect
 
 from barsync_async.shell.components.synchronizer import BarSynchronizer
 from barsync_async.shell.daemon import Daemon
-from barsync_async.shell.websocket import MAX_FRAME_BYTES
+from barsync_async.shell.network.websocket import MAX_FRAME_BYTES
 from barsync_async.units import SourceId
 from barsync_async.venues.binance import BinanceCodec, BinanceSession
 from barsync_async.venues.options import VenueOptions

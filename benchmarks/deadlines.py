@@ -42,7 +42,7 @@ from barsync_async.shell.components.synchronizer import BarSynchronizer
 from barsync_async.shell.container import Container
 from barsync_async.shell.daemon import Daemon
 from barsync_async.shell.intake import Intake
-from barsync_async.shell.websocket import WebsocketConnector
+from barsync_async.shell.network.websocket import WebsocketConnector
 from barsync_async.units import NS_PER_MS, Instant, MonoNs, WallMs
 
 if TYPE_CHECKING:

@@ -12,8 +12,8 @@ from barsync_async.app import progress as module
 from barsync_async.app.progress import Progress
 from barsync_async.messages import Event, EventType
 from barsync_async.shell.container import Container
-from barsync_async.shell.file_feed import BarHistory
-from barsync_async.shell.history_reader import open_history
+from barsync_async.shell.feeds.file_feed import BarHistory
+from barsync_async.shell.histories.history_reader import open_history
 from barsync_async.testing import create_bar_event
 from barsync_async.units import SourceId
 from barsync_async.venues.history_format import Columns, FileFormat

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 from tests.end_to_end.venue import kline
-from tests.shell.recordings import (
+from tests.shell.recordings.recordings import (
     WALL,
     Line,
     began,

@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 from tests.end_to_end.running import toml
+from tests.shell.feeds.test_all_feeds import HOUR_S, config, market
+from tests.shell.feeds.test_warm_up import an_hour_old
 from tests.shell.test_daemon import Line, Run, of, read
-from tests.shell.test_feeds import HOUR_S, config, market
-from tests.shell.test_warm_up import an_hour_old
 
 from barsync_async.app.cli import main
 from barsync_async.features import INDICATORS

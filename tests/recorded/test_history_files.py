@@ -11,7 +11,7 @@ import pytest
 
 from barsync_async.errors import HistoryError
 from barsync_async.messages import Bar
-from barsync_async.shell.history_reader import History, open_history
+from barsync_async.shell.histories.history_reader import History, open_history
 from barsync_async.testing import create_bar
 from barsync_async.units import TIMEFRAMES, SourceId
 from barsync_async.venues.history_format import PLACES, Columns, FileFormat

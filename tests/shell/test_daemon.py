@@ -23,7 +23,7 @@ from barsync_async.shell.components.synchronizer import BarSynchronizer
 from barsync_async.shell.container import Container
 from barsync_async.shell.daemon import Daemon
 from barsync_async.shell.intake import Intake
-from barsync_async.shell.memory_venue import MemoryVenue
+from barsync_async.shell.simulators.memory_venue import MemoryVenue
 from barsync_async.shell.virtual_time import VirtualTimeLoop
 from barsync_async.simulation.scenario import parse_scenario
 from barsync_async.units import WallMs

@@ -28,8 +28,8 @@ from barsync_async.config import OUTPUT_EVENTS, Config, FeedConfig
 from barsync_async.shell.clock import SystemClock
 from barsync_async.shell.components.registry import build_containers
 from barsync_async.shell.intake import Intake
-from barsync_async.shell.recording_file import Recording, is_recording
-from barsync_async.shell.routes import routes_of
+from barsync_async.shell.network.routes import routes_of
+from barsync_async.shell.recordings.recording_file import Recording, is_recording
 from barsync_async.venues import CODECS
 
 

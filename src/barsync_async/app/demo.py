@@ -17,8 +17,8 @@ from barsync_async.shell.clock import SystemClock, VirtualClock
 from barsync_async.shell.daemon import Daemon
 from barsync_async.shell.groups import one_error
 from barsync_async.shell.intake import Intake
-from barsync_async.shell.memory_venue import MemoryVenue
-from barsync_async.shell.simulator import serve
+from barsync_async.shell.simulators.memory_venue import MemoryVenue
+from barsync_async.shell.simulators.simulator import serve
 from barsync_async.shell.virtual_time import VirtualTimeLoop
 from barsync_async.simulation.scenario import Scenario
 from barsync_async.units import WallMs

@@ -12,12 +12,12 @@ from barsync_async.app.runner import run_daemon
 from barsync_async.app.signals import PlainSignals
 from barsync_async.config import Config
 from barsync_async.shell.clock import SystemClock, VirtualClock
-from barsync_async.shell.connections import plan_connections
 from barsync_async.shell.daemon import Daemon
-from barsync_async.shell.file_feed import BarHistory, open_histories
+from barsync_async.shell.feeds.connections import plan_connections
+from barsync_async.shell.feeds.file_feed import BarHistory, open_histories
 from barsync_async.shell.intake import Intake
+from barsync_async.shell.network.websocket import WebsocketConnector
 from barsync_async.shell.virtual_time import VirtualTimeLoop
-from barsync_async.shell.websocket import WebsocketConnector
 from barsync_async.units import WallMs
 
 

@@ -13,7 +13,7 @@ import structlog
 from barsync_async.messages import Event, EventType
 from barsync_async.shell.clock import SystemClock
 from barsync_async.shell.container import Container
-from barsync_async.shell.file_feed import BarHistory
+from barsync_async.shell.feeds.file_feed import BarHistory
 from barsync_async.units import NS_PER_MS, SourceId
 from barsync_async.venues.history_order import Survey
 from barsync_async.venues.history_rows import HistoryItem

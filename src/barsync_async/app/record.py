@@ -11,11 +11,11 @@ from barsync_async.errors import ConfigError, Mistake
 from barsync_async.mistakes import key_path
 from barsync_async.ports import Connector
 from barsync_async.shell.clock import SystemClock
-from barsync_async.shell.connections import plan_connections
 from barsync_async.shell.daemon import Daemon
+from barsync_async.shell.feeds.connections import plan_connections
 from barsync_async.shell.groups import one_error
-from barsync_async.shell.recorder import RecordingConnector, recorded_connections
-from barsync_async.shell.recording_writer import RecordingWriter
+from barsync_async.shell.recordings.recorder import RecordingConnector, recorded_connections
+from barsync_async.shell.recordings.recording_writer import RecordingWriter
 
 PROGRESS_S = 5.0
 """How often ``record`` says how it goes."""

@@ -20,7 +20,7 @@ from barsync_async.app.replay import replay as replay_all
 from barsync_async.app.runner import run_on_loop
 from barsync_async.app.settings import load_config
 from barsync_async.app.venues import all_venues, as_json, nearest, one_venue
-from barsync_async.shell.recording_file import Recording
+from barsync_async.shell.recordings.recording_file import Recording
 from barsync_async.venues import CODECS
 
 

@@ -13,14 +13,14 @@ from barsync_async.config import Config
 from barsync_async.errors import ConfigError, Mistake
 from barsync_async.mistakes import key_path
 from barsync_async.shell.clock import SystemClock
-from barsync_async.shell.connections import ConnectionPlan, plan_connections
 from barsync_async.shell.daemon import Daemon
+from barsync_async.shell.feeds.connections import ConnectionPlan, plan_connections
 from barsync_async.shell.groups import one_error
 from barsync_async.shell.intake import Intake
 from barsync_async.shell.paced_time import NoJitter, PacedLoop, ReplayClock
-from barsync_async.shell.recording import RecordedConnection
-from barsync_async.shell.recording_file import Recording
-from barsync_async.shell.replay_connector import ReplayConnector
+from barsync_async.shell.recordings.recording import RecordedConnection
+from barsync_async.shell.recordings.recording_file import Recording
+from barsync_async.shell.recordings.replay_connector import ReplayConnector
 from barsync_async.shell.virtual_time import VirtualTimeLoop
 
 _NS_PER_S = 1_000_000_000

@@ -18,10 +18,10 @@ from barsync_async.ports import Connector
 from barsync_async.shell.clock import SystemClock
 from barsync_async.shell.daemon import Daemon
 from barsync_async.shell.groups import one_error
-from barsync_async.shell.http_client import HttpxClient
 from barsync_async.shell.intake import Intake
-from barsync_async.shell.routes import routes_of
-from barsync_async.shell.websocket import WebsocketConnector
+from barsync_async.shell.network.http_client import HttpxClient
+from barsync_async.shell.network.routes import routes_of
+from barsync_async.shell.network.websocket import WebsocketConnector
 
 LOOPS = ("uvloop", "asyncio")
 _COLLECTIONS = (50_000, 20, 50)

@@ -11,10 +11,10 @@ import structlog
 from barsync_async.app.runner import set_after, set_on_signal
 from barsync_async.shell.clock import SystemClock
 from barsync_async.shell.groups import one_error
-from barsync_async.shell.recorded_venue import serve_recording
-from barsync_async.shell.recording_file import Recording
-from barsync_async.shell.simulator import serve
-from barsync_async.shell.tls import serving
+from barsync_async.shell.network.tls import serving
+from barsync_async.shell.recordings.recorded_venue import serve_recording
+from barsync_async.shell.recordings.recording_file import Recording
+from barsync_async.shell.simulators.simulator import serve
 from barsync_async.shell.waiting import cancelled_by
 from barsync_async.simulation.scenario import Scenario
 

@@ -15,9 +15,9 @@ from barsync_async.config import Config
 from barsync_async.messages import EventType
 from barsync_async.ports import Clock, Connector, HttpClient
 from barsync_async.shell.components.registry import build_containers
-from barsync_async.shell.connections import plan_connections
-from barsync_async.shell.feeds import NO_HISTORIES, Feeds, warn_of_unused
-from barsync_async.shell.file_feed import BarHistory
+from barsync_async.shell.feeds.all_feeds import NO_HISTORIES, Feeds, warn_of_unused
+from barsync_async.shell.feeds.connections import plan_connections
+from barsync_async.shell.feeds.file_feed import BarHistory
 from barsync_async.shell.groups import one_error
 from barsync_async.shell.intake import Intake
 from barsync_async.shell.outputs.output import Output

@@ -7,7 +7,7 @@ from typing import Any
 from barsync_async.config.mistakes import expected_in
 from barsync_async.config.tables import FILE_VENUE
 from barsync_async.errors import HistoryError, Mistake
-from barsync_async.shell.history_reader import beginning
+from barsync_async.shell.histories.history_reader import beginning
 from barsync_async.units import is_trades
 from barsync_async.venues.history_guess import guess_format
 

@@ -9,7 +9,7 @@ import msgspec
 from barsync_async.errors import HistoryError, Mistake
 from barsync_async.messages import Bar
 from barsync_async.mistakes import key_path
-from barsync_async.shell.file_feed import BarHistory, HistoryFile
+from barsync_async.shell.feeds.file_feed import BarHistory, HistoryFile
 from barsync_async.units import TIMEFRAMES, SourceId, split_source
 from barsync_async.venues.history_order import Survey, Surveyor
 from barsync_async.venues.history_rows import HistoryItem

@@ -28,7 +28,7 @@ from barsync_async.shell.clock import SystemClock
 from barsync_async.shell.components.synchronizer import BarSynchronizer
 from barsync_async.shell.container import Container
 from barsync_async.shell.daemon import Daemon
-from barsync_async.shell.file_feed import HistoryFile, history_files
+from barsync_async.shell.feeds.file_feed import HistoryFile, history_files
 from barsync_async.units import SourceId
 
 

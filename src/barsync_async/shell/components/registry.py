@@ -19,8 +19,8 @@ from barsync_async.shell.components.feature_calculator import MultiSymbolFeature
 from barsync_async.shell.components.portfolio import Portfolio
 from barsync_async.shell.components.strategy_runner import StrategyRunner
 from barsync_async.shell.components.synchronizer import BarSynchronizer
-from barsync_async.shell.connections import ConnectionPlan
 from barsync_async.shell.container import Container, ContainerRole
+from barsync_async.shell.feeds.connections import ConnectionPlan
 from barsync_async.shell.intake import Intake
 from barsync_async.units import SourceId, WallMs
 

@@ -1,0 +1,1 @@
+"""Bars on their way in: connections, what was missed on them, and the producers behind them."""

@@ -1,0 +1,1 @@
+"""Files of past bars, opened, looked through and read in order."""

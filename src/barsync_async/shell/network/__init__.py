@@ -1,0 +1,1 @@
+"""Sockets, requests, and whom to trust with them; no venue is known here."""

@@ -1,0 +1,1 @@
+"""What came over the wire: recorded, kept in files, and played again."""

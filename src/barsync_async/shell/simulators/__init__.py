@@ -1,0 +1,1 @@
+"""The simulated venue, on real sockets and in memory."""
