@@ -5,18 +5,18 @@ import signal
 import anyio
 import pytest
 
-from barsync_async.app.signals import PlainSignals
+from barsync_async.app.signals import Signals, signals_taken
 from barsync_async.shell.virtual_time import VirtualTimeLoop
 
 NUMBERS = (signal.SIGTERM, signal.SIGINT)
 
 
-def run(signals: PlainSignals, raised: signal.Signals | None) -> bool:
+def run(signals: Signals, raised: signal.Signals | None) -> bool:
     """Whether a run of an hour of virtual time was stopped, if by a signal that comes meanwhile."""
     stop = anyio.Event()
 
     async def main() -> None:
-        await signals.set_on_signal(stop)
+        signals.set_on_signal(stop)
         if raised is not None:
             signal.raise_signal(raised)
         with anyio.move_on_after(3_600):
@@ -28,28 +28,25 @@ def run(signals: PlainSignals, raised: signal.Signals | None) -> bool:
 
 @pytest.mark.parametrize("number", NUMBERS)
 def test_the_first_one_stops_the_run(number: signal.Signals) -> None:
-    signals = PlainSignals()
-    with signals.taken():
+    with signals_taken() as signals:
         assert run(signals, number)
 
 
 @pytest.mark.parametrize("number", NUMBERS)
 def test_one_that_came_before_the_loop_ran_stops_it_too(number: signal.Signals) -> None:
-    signals = PlainSignals()
-    with signals.taken():
+    with signals_taken() as signals:
         signal.raise_signal(number)
         assert run(signals, None)
 
 
 def test_without_one_it_runs_on() -> None:
-    signals = PlainSignals()
-    with signals.taken():
+    with signals_taken() as signals:
         assert not run(signals, None)
 
 
 def test_afterwards_they_are_handled_as_before() -> None:
     before = [signal.getsignal(number) for number in NUMBERS]
-    with PlainSignals().taken():
+    with signals_taken():
         assert [signal.getsignal(number) for number in NUMBERS] != before
     assert [signal.getsignal(number) for number in NUMBERS] == before
 
@@ -60,7 +57,7 @@ def test_the_second_one_leaves_at_once(
 ) -> None:
     codes: list[int] = []
     monkeypatch.setattr("os._exit", codes.append)
-    with PlainSignals().taken():
+    with signals_taken():
         signal.raise_signal(signal.SIGINT)
         assert codes == []
         signal.raise_signal(number)

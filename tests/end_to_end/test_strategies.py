@@ -165,3 +165,17 @@ async def test_the_end_of_the_daemon_leaves_no_process_behind_though_one_spins(
         os.kill(daemon.process.pid, number)
         assert await daemon.ended() == (0 if number is signal.SIGTERM else -signal.SIGKILL)
         await until(lambda: not any(map(is_there, left)))
+
+
+@pytest.mark.parametrize("loop", ["uvloop", "asyncio"])
+async def test_a_second_signal_ends_a_daemon_whose_loop_a_strategy_never_gives_back(
+    tmp_path: Path, loop: str
+) -> None:
+    strategies = '[{ name = "mine:Spins", executor = "inline" }]'
+    env = {"PYTHONPATH": str(tmp_path)}
+    command = [*arguments(tmp_path, strategies), "--loop", loop]
+    async with barsync(*command, cwd=tmp_path, env=env) as daemon:
+        await daemon.out.until_text(lambda text: text == "about to spin\n")
+        daemon.send(signal.SIGINT)
+        daemon.send(signal.SIGTERM)
+        assert await daemon.ended() == 1

@@ -1,13 +1,13 @@
 """The ``barsync`` command. Exit codes: 0 done, 1 failed, 2 bad usage or config."""
 
 import os
+from functools import partial
 from pathlib import Path
 
-import anyio
 import click
 
 from barsync_async.app.backtest.command import backtest
-from barsync_async.app.demo import make_plan, run_real, run_virtual
+from barsync_async.app.demo import make_plan, run_demo, run_virtual
 from barsync_async.app.files import run_files
 from barsync_async.app.logging import set_up_logging
 from barsync_async.app.new import new
@@ -21,7 +21,7 @@ from barsync_async.app.options import (
 )
 from barsync_async.app.record import run_recorded
 from barsync_async.app.recording_commands import COMMANDS
-from barsync_async.app.runner import real_daemon, run_daemon, run_on_loop
+from barsync_async.app.runner import run_real, run_until_signal
 from barsync_async.app.settings import load_config, load_scenario, parse_address
 from barsync_async.app.simulate import run_recorded_venue, run_simulator, venue_tls
 from barsync_async.config import OUTPUT_EVENTS, Config, FeedConfig
@@ -62,9 +62,9 @@ def run(config: Path, duration: float | None, loop: str, recording: Path | None)
             return
         log_as_told(parsed)
         if recording is not None:
-            run_on_loop(loop, lambda: run_recorded(parsed, recording, duration))
+            run_until_signal(loop, partial(run_recorded, parsed, recording, duration))
         else:
-            run_on_loop(loop, lambda: run_daemon(real_daemon(parsed), anyio.Event(), duration))
+            run_until_signal(loop, partial(run_real, parsed, duration))
 
 
 @main.command()
@@ -133,15 +133,15 @@ def simulate(
             if seed is not None or log_path is not None:
                 raise click.UsageError("--seed and --log are a scenario's, not a recording's")
             address, recording = parse_address(listen), Recording(scenario)
-            run_on_loop(
-                loop, lambda: run_recorded_venue(recording, address, speed or 1.0, duration)
+            run_until_signal(
+                loop, partial(run_recorded_venue, recording, address, speed or 1.0, duration)
             )
             return
         if speed is not None:
             raise click.UsageError("--speed is a recording's; a scenario has pace_ms")
         parsed = load_scenario(scenario, seed=seed, listen=listen)
         tls = venue_tls(parsed, scenario)
-        run_on_loop(loop, lambda: run_simulator(parsed, log_path, duration, tls))
+        run_until_signal(loop, partial(run_simulator, parsed, log_path, duration, tls))
 
 
 @main.command()
@@ -182,7 +182,7 @@ def demo(
             run_virtual(plan, duration or 0.0)
         else:
             log_as_told(plan.config)
-            run_on_loop(loop, lambda: run_real(plan, duration))
+            run_until_signal(loop, partial(run_demo, plan, duration))
 
 
 for _command in (*COMMANDS, new, backtest):

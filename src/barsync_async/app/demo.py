@@ -9,8 +9,9 @@ import anyio
 import msgspec
 
 from barsync_async.app.logging import set_up_logging
-from barsync_async.app.runner import real_daemon, run_daemon, set_after
+from barsync_async.app.runner import real_daemon, run_daemon
 from barsync_async.app.settings import load_config, load_scenario
+from barsync_async.app.signals import Signals, signals_taken
 from barsync_async.config import Config
 from barsync_async.errors import ConfigError, Mistake
 from barsync_async.shell.clock import SystemClock, VirtualClock
@@ -62,7 +63,7 @@ def _check_sources(config: Config, scenario: Scenario) -> None:
         raise ConfigError(config.origin, mistakes)
 
 
-async def run_real(plan: Plan, duration_s: float | None) -> None:
+async def run_demo(plan: Plan, duration_s: float | None, signals: Signals) -> None:
     """On real sockets and the machine's clock, until a signal or ``duration_s``."""
     started = _Started()
     with one_error():
@@ -70,7 +71,7 @@ async def run_real(plan: Plan, duration_s: float | None) -> None:
             tasks.start_soon(_serve, plan.scenario, started, name="simulated venue")
             await started.event.wait()
             daemon = real_daemon(_pointed_at(plan.config, started.url))
-            await run_daemon(daemon, anyio.Event(), duration_s)
+            await run_daemon(daemon, signals, anyio.Event(), duration_s)
             tasks.cancel_scope.cancel()
 
 
@@ -113,12 +114,14 @@ def run_virtual(plan: Plan, duration_s: float) -> None:
     clock = VirtualClock(VIRTUAL_START)
     service = plan.config.service
     set_up_logging(service.log_format, service.log_level, clock)
-    anyio.run(
-        _run_virtual, plan, clock, duration_s, backend_options={"loop_factory": VirtualTimeLoop}
-    )
+    options = {"loop_factory": VirtualTimeLoop}
+    with signals_taken() as signals:
+        anyio.run(_run_virtual, plan, clock, duration_s, signals, backend_options=options)
 
 
-async def _run_virtual(plan: Plan, clock: VirtualClock, duration_s: float) -> None:
+async def _run_virtual(
+    plan: Plan, clock: VirtualClock, duration_s: float, signals: Signals
+) -> None:
     intake = Intake()
     venue = MemoryVenue(plan.scenario, clock, intake)
     config = _pointed_at(plan.config, "ws://simulated")
@@ -129,10 +132,8 @@ async def _run_virtual(plan: Plan, clock: VirtualClock, duration_s: float) -> No
         intake=intake,
         rng=Random(plan.scenario.seed),  # noqa: S311 - jitter is no secret
     )
-    stop = anyio.Event()
     with one_error():
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(venue.run, name="simulated venue")
-            tasks.start_soon(set_after, stop, duration_s, name="duration")
-            await daemon.run(stop)
+            await run_daemon(daemon, signals, anyio.Event(), duration_s)
             tasks.cancel_scope.cancel()

@@ -9,7 +9,7 @@ import anyio
 from barsync_async.app.logging import set_up_logging
 from barsync_async.app.progress import Progress
 from barsync_async.app.runner import run_daemon
-from barsync_async.app.signals import PlainSignals
+from barsync_async.app.signals import Signals, signals_taken
 from barsync_async.config import Config
 from barsync_async.shell.clock import SystemClock, VirtualClock
 from barsync_async.shell.daemon import Daemon
@@ -56,17 +56,17 @@ def run_histories(
     wanted = _wanted(config, histories)
     first = min((each.survey.first or 1 for some in wanted.values() for each in some), default=1)
     clock = VirtualClock(WallMs(first - 1))
-    progress, signals = Progress(wanted), PlainSignals()
+    progress = Progress(wanted)
 
-    async def run() -> None:
+    async def run(signals: Signals) -> None:
         daemon = _daemon(config, clock, progress.watched)
         progress.watch(daemon.containers)
         if attach is not None:
             attach(daemon, progress)
-        await run_daemon(daemon, anyio.Event(), duration_s, signals=signals.set_on_signal)
+        await run_daemon(daemon, signals, anyio.Event(), duration_s)
 
-    with signals.taken(), progress, _logging_by(clock, config):
-        anyio.run(run, backend_options={"loop_factory": VirtualTimeLoop})
+    with signals_taken() as signals, progress, _logging_by(clock, config):
+        anyio.run(run, signals, backend_options={"loop_factory": VirtualTimeLoop})
 
 
 @contextmanager

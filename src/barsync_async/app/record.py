@@ -6,6 +6,7 @@ import anyio
 import structlog
 
 from barsync_async.app.runner import real_daemon, run_daemon
+from barsync_async.app.signals import Signals
 from barsync_async.config import Config
 from barsync_async.errors import ConfigError, Mistake
 from barsync_async.mistakes import key_path
@@ -25,24 +26,28 @@ _PROGRESS_BESIDE_S = 60.0  # where there is a daemon's log to read
 log = structlog.get_logger("barsync.recorder")
 
 
-async def run_recorded(config: Config, path: Path, duration_s: float | None) -> None:
+async def run_recorded(
+    config: Config, path: Path, duration_s: float | None, signals: Signals
+) -> None:
     """Run ``config`` as ever, and write all that its connections carry to ``path``.
 
     Raises:
         ConfigError: its feeds have no connections.
         OutputError: the recording, or another output, cannot be written.
     """
-    await _Taping(config, path, _PROGRESS_BESIDE_S).run(config, duration_s, past_bars=True)
+    taping = _Taping(config, path, _PROGRESS_BESIDE_S)
+    await taping.run(config, duration_s, signals, past_bars=True)
 
 
-async def record(config: Config, path: Path, duration_s: float | None) -> None:
+async def record(config: Config, path: Path, duration_s: float | None, signals: Signals) -> None:
     """Write all that the connections of ``config`` carry to ``path``, and do nothing else.
 
     Raises:
         ConfigError: its feeds have no connections.
         OutputError: the recording cannot be written.
     """
-    await _Taping(config, path, PROGRESS_S).run(_silent(config), duration_s, past_bars=False)
+    taping = _Taping(config, path, PROGRESS_S)
+    await taping.run(_silent(config), duration_s, signals, past_bars=False)
 
 
 def _silent(config: Config) -> Config:
@@ -73,23 +78,25 @@ class _Taping:
         self._plans = plan_connections(config)
         self._writer = RecordingWriter(path, recorded_connections(self._plans), self._clock)
 
-    async def run(self, config: Config, duration_s: float | None, *, past_bars: bool) -> None:
+    async def run(
+        self, config: Config, duration_s: float | None, signals: Signals, *, past_bars: bool
+    ) -> None:
         daemon = real_daemon(config, through=self._tap, past_bars=past_bars)
         with one_error():
             async with anyio.create_task_group() as tasks:
                 await self._writer.open()
                 tasks.start_soon(self._writer.run, name="recording")
                 tasks.start_soon(self._tell, name="recording's progress")
-                await self._run(daemon, duration_s)
+                await self._run(daemon, duration_s, signals)
                 tasks.cancel_scope.cancel()
 
     def _tap(self, inner: Connector) -> Connector:
         self._recorder = RecordingConnector(inner, self._writer, self._plans, self._clock)
         return self._recorder
 
-    async def _run(self, daemon: Daemon, duration_s: float | None) -> None:
+    async def _run(self, daemon: Daemon, duration_s: float | None, signals: Signals) -> None:
         try:
-            await run_daemon(daemon, anyio.Event(), duration_s)
+            await run_daemon(daemon, signals, anyio.Event(), duration_s)
         finally:
             with anyio.CancelScope(shield=True):
                 await self._writer.close()

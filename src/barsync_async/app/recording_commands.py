@@ -3,6 +3,7 @@
 import os
 import shutil
 import sys
+from functools import partial
 from pathlib import Path
 
 import click
@@ -17,7 +18,7 @@ from barsync_async.app.options import (
 )
 from barsync_async.app.record import record as record_all
 from barsync_async.app.replay import replay as replay_all
-from barsync_async.app.runner import run_on_loop
+from barsync_async.app.runner import run_until_signal
 from barsync_async.app.settings import load_config
 from barsync_async.app.venues import all_venues, as_json, nearest, one_venue
 from barsync_async.shell.recordings.recording_file import Recording
@@ -44,7 +45,7 @@ def record(config: Path, path: Path, duration: float | None, loop: str) -> None:
     with errors_told():
         parsed = load_config(config, os.environ)
         log_as_told(parsed)
-        run_on_loop(loop, lambda: record_all(parsed, path, duration))
+        run_until_signal(loop, partial(record_all, parsed, path, duration))
 
 
 @click.command()

@@ -8,7 +8,7 @@ import structlog
 
 from barsync_async.app.options import log_as_told
 from barsync_async.app.runner import run_daemon
-from barsync_async.app.signals import PlainSignals
+from barsync_async.app.signals import Signals, signals_taken
 from barsync_async.config import Config
 from barsync_async.errors import ConfigError, Mistake
 from barsync_async.mistakes import key_path
@@ -47,9 +47,8 @@ def replay(config: Config, recording: Recording, speed: float | None) -> None:
     loop = VirtualTimeLoop if speed is None else lambda: PacedLoop(speed)
     progress = Progress(recording.survey.span_ns)
     ticks_s = None if speed is None else speed
-    signals = PlainSignals()
     options = {"loop_factory": loop}
-    with signals.taken():
+    with signals_taken() as signals:
         anyio.run(
             _run, config, plans, recording, progress, ticks_s, signals, backend_options=options
         )
@@ -61,7 +60,7 @@ async def _run(
     recording: Recording,
     progress: "Progress",
     ticks_s: float | None,
-    signals: PlainSignals,
+    signals: Signals,
 ) -> None:
     clock, intake = ReplayClock(recording.began.wall_ns), Intake()
     names = {plan.name for plan in plans}
@@ -82,7 +81,7 @@ async def _run(
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(play, name="recording")
             tasks.start_soon(tick, name="progress")
-            await run_daemon(daemon, stop, signals=signals.set_on_signal)
+            await run_daemon(daemon, signals, stop)
             tasks.cancel_scope.cancel()
     progress.say("replayed")
     if connector.lost:

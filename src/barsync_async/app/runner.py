@@ -2,17 +2,16 @@
 
 import gc
 import os
-import signal
 import sys
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from functools import partial
 from random import Random
-from typing import Any
 
 import anyio
-import structlog
 import uvloop
 
+from barsync_async.app.signals import Signals, signals_taken
 from barsync_async.config import Config
 from barsync_async.ports import Connector
 from barsync_async.shell.clock import SystemClock
@@ -26,8 +25,6 @@ from barsync_async.shell.network.websocket import WebsocketConnector
 LOOPS = ("uvloop", "asyncio")
 _COLLECTIONS = (50_000, 20, 50)
 
-log = structlog.get_logger("barsync")
-
 
 def run_on_loop(loop: str, main: Callable[[], Awaitable[None]]) -> None:
     """Run ``main`` to its end on ``loop``, one of :data:`LOOPS`.
@@ -40,6 +37,12 @@ def run_on_loop(loop: str, main: Callable[[], Awaitable[None]]) -> None:
     gc.set_threshold(*_COLLECTIONS)
     options = {"loop_factory": uvloop.new_event_loop} if loop == "uvloop" else {}
     anyio.run(main, backend_options=options)
+
+
+def run_until_signal(loop: str, main: Callable[[Signals], Awaitable[None]]) -> None:
+    """As :func:`run_on_loop`; ``main`` is given the signals that come, and ends at the first."""
+    with signals_taken() as signals:
+        run_on_loop(loop, partial(main, signals))
 
 
 def real_daemon(
@@ -70,30 +73,23 @@ def real_daemon(
     )
 
 
-async def set_on_signal(stop: anyio.Event) -> None:
-    """Set ``stop`` at the first SIGTERM or SIGINT; leave at once at the second."""
-    with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
-        async for number in signals:
-            if stop.is_set():
-                log.error("leaving at once", signal=signal.Signals(number).name)
-                os._exit(1)
-            log.info("signal", signal=signal.Signals(number).name)
-            stop.set()
+async def run_real(config: Config, duration_s: float | None, signals: Signals) -> None:
+    """Run ``config`` on the machine's clock and real sockets until a signal comes or ``duration_s``
+    have passed; then drain.
+
+    Raises:
+        ConfigError: as :func:`real_daemon`.
+    """
+    await run_daemon(real_daemon(config), signals, anyio.Event(), duration_s)
 
 
 async def run_daemon(
-    daemon: Daemon,
-    stop: anyio.Event,
-    duration_s: float | None = None,
-    *,
-    signals: Callable[[anyio.Event], Coroutine[Any, Any, None]] = set_on_signal,
+    daemon: Daemon, signals: Signals, stop: anyio.Event, duration_s: float | None = None
 ) -> None:
-    """Run until a signal, ``stop``, or ``duration_s`` have come; then drain. ``signals`` sets
-    ``stop`` at a signal.
-    """
+    """Run until one of ``signals``, ``stop``, or ``duration_s`` have come; then drain."""
+    signals.set_on_signal(stop)
     with one_error():
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(signals, stop, name="signals")
             tasks.start_soon(set_after, stop, duration_s, name="duration")
             await daemon.run(stop)
             tasks.cancel_scope.cancel()

@@ -1,4 +1,4 @@
-"""SIGTERM and SIGINT where a strategy may never give the loop its turn: on virtual time."""
+"""SIGTERM and SIGINT: the first one asks to stop, the second one leaves at once."""
 
 import asyncio
 import os
@@ -15,31 +15,21 @@ _NUMBERS = (signal.SIGTERM, signal.SIGINT)
 log = structlog.get_logger("barsync")
 
 
-class PlainSignals:
-    """Takes signals as they come, between two steps of whatever runs, with no need of the loop: the
-    first one asks to stop, the second one leaves at once.
+class Signals:
+    """Takes signals as they come, between two steps of whatever runs, with no need of the loop: a
+    strategy may never give that its turn.
     """
 
     def __init__(self) -> None:
-        self._is_asked = False
+        self._first: signal.Signals | None = None
         self._tell: Callable[[], object] = lambda: None
 
-    @contextmanager
-    def taken(self) -> Iterator[None]:
-        """While it lasts, in the main thread; afterwards they are handled as before."""
-        before = {number: signal.signal(number, self._on_signal) for number in _NUMBERS}
-        try:
-            yield
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
-
-    async def set_on_signal(self, stop: anyio.Event) -> None:
-        """Set ``stop`` at the first one, or now if it came before; returns at once."""
+    def set_on_signal(self, stop: anyio.Event) -> None:
+        """Set ``stop``, of the running loop, at the first one, or now if it came before."""
         loop = asyncio.get_running_loop()
 
         def on_asked() -> None:
-            log.info("signal")
+            log.info("signal", signal=self._first and self._first.name, next="leaves at once")
             stop.set()
 
         def tell() -> None:
@@ -47,12 +37,25 @@ class PlainSignals:
                 loop.call_soon_threadsafe(on_asked)
 
         self._tell = tell
-        if self._is_asked:
+        if self._first is not None:
             on_asked()
 
-    def _on_signal(self, number: int, frame: FrameType | None) -> None:
-        del number, frame
-        if self._is_asked:
+    def take(self, number: int, frame: FrameType | None) -> None:
+        """Handle a signal."""
+        del frame
+        if self._first is not None:
             os._exit(1)
-        self._is_asked = True
+        self._first = signal.Signals(number)
         self._tell()
+
+
+@contextmanager
+def signals_taken() -> Iterator[Signals]:
+    """Those that come while it lasts, in the main thread; afterwards they are handled as before."""
+    signals = Signals()
+    before = {number: signal.signal(number, signals.take) for number in _NUMBERS}
+    try:
+        yield signals
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

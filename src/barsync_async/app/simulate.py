@@ -8,7 +8,8 @@ from pathlib import Path
 import anyio
 import structlog
 
-from barsync_async.app.runner import set_after, set_on_signal
+from barsync_async.app.runner import set_after
+from barsync_async.app.signals import Signals
 from barsync_async.shell.clock import SystemClock
 from barsync_async.shell.groups import one_error
 from barsync_async.shell.network.tls import serving
@@ -34,7 +35,11 @@ def venue_tls(scenario: Scenario, path: Path) -> ssl.SSLContext | None:
 
 
 async def run_simulator(
-    scenario: Scenario, log: Path | None, duration_s: float | None, tls: ssl.SSLContext | None
+    scenario: Scenario,
+    log: Path | None,
+    duration_s: float | None,
+    tls: ssl.SSLContext | None,
+    signals: Signals,
 ) -> None:
     """Serve ``scenario`` until it ends, a signal comes or ``duration_s`` have passed; with ``tls``
     as wss and https.
@@ -44,12 +49,18 @@ async def run_simulator(
     """
     clock, say_where = SystemClock(), partial(_say_where, "ws" if tls is None else "wss")
     await _serve(
-        lambda: serve(scenario, clock=clock, log=log, on_listening=say_where, tls=tls), duration_s
+        signals,
+        lambda: serve(scenario, clock=clock, log=log, on_listening=say_where, tls=tls),
+        duration_s,
     )
 
 
 async def run_recorded_venue(
-    recording: Recording, address: tuple[str, int], speed: float, duration_s: float | None
+    recording: Recording,
+    address: tuple[str, int],
+    speed: float,
+    duration_s: float | None,
+    signals: Signals,
 ) -> None:
     """Serve ``recording`` until all of it was played, a signal comes or ``duration_s`` have passed.
 
@@ -58,6 +69,7 @@ async def run_recorded_venue(
         RecordingError: the recording is not any more what it was.
     """
     await _serve(
+        signals,
         lambda: serve_recording(
             recording, address, speed=speed, on_listening=partial(_say_where, "ws")
         ),
@@ -65,11 +77,13 @@ async def run_recorded_venue(
     )
 
 
-async def _serve(work: Callable[[], Awaitable[None]], duration_s: float | None) -> None:
+async def _serve(
+    signals: Signals, work: Callable[[], Awaitable[None]], duration_s: float | None
+) -> None:
     stop = anyio.Event()
+    signals.set_on_signal(stop)
     with one_error():
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(set_on_signal, stop, name="signals")
             tasks.start_soon(set_after, stop, duration_s, name="duration")
             async with cancelled_by(stop):
                 await work()
