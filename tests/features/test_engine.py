@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from operator import attrgetter
 from typing import Any, ClassVar
 
 import msgspec
@@ -305,3 +306,42 @@ def test_an_indicator_that_fails_is_named(gives: str, detail: str) -> None:
     made = engine("A_1m", indicators=parse_indicators([table]))
     with pytest.raises(IndicatorFailed, match=f"^indicator mine: {detail}"):
         made.update(a_set(0, cell("A_1m", 1.0)))
+
+
+class Scribbles:
+    """Writes to what it is given: "sources.close", "left", …"""
+
+    def __init__(self, columns: Any, *, over: str) -> None:
+        self._over = over
+
+    def outputs(self, label: str) -> tuple[str, ...]:
+        return (label,)
+
+    def update(self, given: Any) -> Any:
+        attrgetter(self._over)(given)[:] = 7
+        raise AssertionError("it could")
+
+
+class ScribblesOnSources(Scribbles):
+    scope: ClassVar[Scope] = "source"
+
+
+class ScribblesOnPairs(Scribbles):
+    scope: ClassVar[Scope] = "pair"
+
+
+@pytest.mark.parametrize("close", [1.0, math.inf])
+@pytest.mark.parametrize(
+    ("kind", "over"),
+    [
+        *(("Sources", field) for field in ("open", "high", "low", "close", "volume", "columns")),
+        *(("Pairs", field) for field in ("left", "right", "columns", "sources.close")),
+    ],
+)
+def test_an_indicator_cannot_write_to_what_others_are_given(
+    kind: str, over: str, close: float
+) -> None:
+    table = {"name": f"{__name__}:ScribblesOn{kind}", "label": "mine", "over": over}
+    made = engine("A_1m", "B_1m", "C_1m", "D_1m", indicators=parse_indicators([table]))
+    with pytest.raises(IndicatorFailed, match="read-only"):
+        run(made, {"A_1m": 1.0, "B_1m": 1.0, "C_1m": close})

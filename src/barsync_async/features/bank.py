@@ -8,7 +8,7 @@ import numpy as np
 
 from barsync_async.errors import IndicatorFailed
 from barsync_async.features.cointegration import Cointegration, Result
-from barsync_async.features.columns import FloatArray
+from barsync_async.features.columns import FloatArray, read_only
 from barsync_async.features.fresh_bars import FreshBars
 from barsync_async.features.fresh_pairs import FreshPairs, PairColumns
 from barsync_async.features.indicator import PairIndicator, SourceIndicator
@@ -73,7 +73,7 @@ class IndicatorBank:
             if each.group.places == places:
                 return each.group
         lefts, rights = (
-            np.array([self._columns[pair[side]] for pair in pairs], dtype=np.intp)
+            read_only(np.array([self._columns[pair[side]] for pair in pairs], dtype=np.intp))
             for side in (0, 1)
         )
         return _Group(PairColumns(lefts, rights, len(self._columns)), places)

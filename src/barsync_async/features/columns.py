@@ -1,6 +1,6 @@
 """Arrays with one place for each source, or each pair, and which of the places move on."""
 
-from typing import TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +18,22 @@ ALL = slice(None)
 
 ROUNDING = 64 * float(np.finfo(np.float64).eps)
 """What numbers about 1 differ by less than, they do not differ by: it is what arithmetic leaves."""
+
+
+def operand(value: float) -> FloatArray:
+    """``value`` as array operations take it at once; of a Python number they make such an array
+    anew in every call, which takes as long as the operation on a few columns.
+    """
+    return np.array(value, dtype=np.float64)
+
+
+A = TypeVar("A", bound=npt.NDArray[Any])
+
+
+def read_only(array: A) -> A:
+    """``array`` itself, which nobody can write to any more by this name."""
+    array.setflags(write=False)
+    return array
 
 
 def within(columns: Columns, mask: BoolArray) -> Columns:

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from barsync_async.features.columns import ALL, Columns, FloatArray, IndexArray, selected
+from barsync_async.features.columns import ALL, Columns, FloatArray, IndexArray, read_only, selected
 from barsync_async.features.fresh_bars import FreshBars
 
 
@@ -27,7 +27,7 @@ class FreshPairs:
     """The pairs of which both sources move on in one set; an indicator's input.
 
     The arrays have one value for each of ``columns``, in that order; each is made when it is first
-    asked for. Nothing may write to them.
+    asked for. They are read-only.
 
     Args:
         pairs: all there are.
@@ -44,17 +44,17 @@ class FreshPairs:
         if isinstance(self.sources.columns, slice):
             return ALL
         fresh = selected(self.sources.columns, self._pairs.sources)
-        return np.flatnonzero(fresh[self._pairs.lefts] & fresh[self._pairs.rights])
+        return read_only(np.flatnonzero(fresh[self._pairs.lefts] & fresh[self._pairs.rights]))
 
     @cached_property
     def left(self) -> FloatArray:
         """The closes of the first sources."""
-        return self._closes[self._pairs.lefts[self.columns]]
+        return read_only(self._closes[self._pairs.lefts[self.columns]])
 
     @cached_property
     def right(self) -> FloatArray:
         """The closes of the second sources."""
-        return self._closes[self._pairs.rights[self.columns]]
+        return read_only(self._closes[self._pairs.rights[self.columns]])
 
     @cached_property
     def _closes(self) -> FloatArray:

@@ -50,7 +50,9 @@ class RollingSum:
         """Put the sums of its tails into the place of each block that is full."""
         full: Columns
         if isinstance(columns, slice):
-            full = columns if rows + 1 == self._window else slice(0)
+            if rows + 1 != self._window:
+                return
+            full = columns
         else:
             full = columns[rows + 1 == self._window]
         newest_first = self._block[self._window - 1 :: -1, full]

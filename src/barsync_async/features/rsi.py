@@ -4,14 +4,15 @@ from typing import ClassVar
 
 import numpy as np
 
-from barsync_async.features.columns import FloatArray
+from barsync_async.features.columns import FloatArray, operand
 from barsync_async.features.fresh_bars import FreshBars
 from barsync_async.features.indicator import Scope
 from barsync_async.features.parameters import check_window
 from barsync_async.features.previous import Previous
 from barsync_async.features.smoothed_average import SmoothedAverage
 
-_ZERO = 1e-14  # below it TA-Lib takes the sum of both averages for zero
+_ZERO = operand(1e-14)  # below it TA-Lib takes the sum of both averages for zero
+_NO_MOVE, _PERCENT = operand(0.0), operand(100.0)
 
 
 class Rsi:
@@ -48,16 +49,15 @@ class Rsi:
         before = self._previous.exchange(bars.columns, bars.close)
         columns, changes = self._previous.known(bars.columns, bars.close - before)
         moves = np.empty((2, len(changes)))
-        gains, losses = moves
-        np.maximum(changes, 0.0, out=gains)
-        np.subtract(gains, changes, out=losses)
+        np.maximum(changes, _NO_MOVE, out=moves[0])
+        np.subtract(moves[0], changes, out=moves[1])
         self._gain_and_loss.push(columns, moves)
         return (self._values(),)
 
     def _values(self) -> FloatArray:
-        gain, loss = self._gain_and_loss.values
-        total = gain + loss
+        averages = self._gain_and_loss.values
+        total = averages[0] + averages[1]
         total[total < _ZERO] = np.inf  # of which any share is 0
-        values: FloatArray = gain / total
-        values *= 100.0
+        values: FloatArray = averages[0] / total
+        values *= _PERCENT
         return values

@@ -2,7 +2,7 @@
 
 from typing import ClassVar
 
-from barsync_async.features.columns import FloatArray
+from barsync_async.features.columns import FloatArray, operand
 from barsync_async.features.fresh_bars import FreshBars
 from barsync_async.features.indicator import Scope
 from barsync_async.features.parameters import check_window
@@ -26,7 +26,7 @@ class Sma:
 
     def __init__(self, columns: int, *, window: int = 20) -> None:
         check_window(window, minimum=1)
-        self._window = window
+        self._window = operand(window)
         self._sum = RollingSum(window, columns)
 
     def outputs(self, label: str) -> tuple[str, ...]:

@@ -3,7 +3,7 @@
 import numpy as np
 import numpy.typing as npt
 
-from barsync_async.features.columns import BoolArray, Columns, FloatArray
+from barsync_async.features.columns import BoolArray, Columns, FloatArray, operand
 
 
 class SmoothedAverage:
@@ -22,7 +22,7 @@ class SmoothedAverage:
 
     def __init__(self, window: int, rate: float, columns: int, *, rows: int = 1) -> None:
         self._window = window
-        self._rate = rate
+        self._rate = operand(rate)
         self._rates = np.array([*(1.0 / count for count in range(1, window + 1)), rate])
         self._counts: npt.NDArray[np.int64] = np.zeros(columns, dtype=np.int64)
         self._averages: FloatArray = np.zeros((rows, columns))
@@ -38,7 +38,7 @@ class SmoothedAverage:
             averages = self._averages[:, columns]
             self._averages[:, columns] = averages + self._rates_of(columns) * (values - averages)
 
-    def _rates_of(self, columns: Columns) -> FloatArray | float:
+    def _rates_of(self, columns: Columns) -> FloatArray:
         if self._all_warm:
             return self._rate
         counts = self._counts[columns]
