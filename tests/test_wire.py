@@ -27,8 +27,6 @@ from barsync_async.messages import (
 from barsync_async.units import SourceId, WallMs
 from barsync_async.wire import encode, encode_lines
 
-"""For a slow machine, and for the second that the first text of all takes to generate."""
-
 NOON = WallMs(1_800_000_000_000)
 SPY, QQQ = SourceId("SPY_1m"), SourceId("QQQ_1m")
 BAR = Bar("SPY", "1m", NOON, 1.0, 2.0, 0.5, 1.5, 100.0)
@@ -179,6 +177,21 @@ def test_lines_end_each_with_a_line_feed_and_keep_their_order() -> None:
     assert encoded.endswith(b"}\n")
     assert [json.loads(each)["seq"] for each in encoded.splitlines()] == [1, 2, 3]
     assert encode_lines([]) == b""
+
+
+def test_each_event_shows_its_own_bars_whoever_else_has_them() -> None:
+    def of(close: float) -> SynchronizedBars:
+        bar = msgspec.structs.replace(BAR, close=close)
+        return msgspec.structs.replace(SET, bars=frozen_mapping({SPY: bar}))
+
+    def features(bars: SynchronizedBars) -> Features:
+        return Features(timestamp=NOON, features=frozen_mapping({}), bars=bars.bars)
+
+    first, second = of(1.25), of(1.75)
+    payloads = [first, features(first), second, features(first), features(second), second]
+    events = [Event(EventType.FEATURES, payload) for payload in payloads]
+    closes = [json.loads(each)["bars"]["SPY_1m"]["close"] for each in map(encode, events)]
+    assert closes == [1.25, 1.25, 1.75, 1.25, 1.75, 1.75]
 
 
 def test_what_has_no_form_on_the_wire_is_refused_by_its_name() -> None:

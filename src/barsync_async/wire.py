@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from barsync_async.features.table import FeatureTable, Values
-from barsync_async.messages import Event
+from barsync_async.messages import Bar, Event
 
 
 def plain_mapping(value: Any) -> Any:
@@ -24,7 +24,26 @@ def plain_mapping(value: Any) -> Any:
     raise NotImplementedError(f"{type(value).__name__} has no form on the wire")
 
 
-_encoder = msgspec.json.Encoder(enc_hook=plain_mapping)
+class _BarsOnce:
+    """An encoder's hook that encodes the bars of a set once for all events in a row that hold them,
+    on whatever output: they are most of the bytes of a set, and of its features.
+    """
+
+    def __init__(self) -> None:
+        self._encoder = msgspec.json.Encoder(enc_hook=plain_mapping)
+        self._last: tuple[Any, msgspec.Raw] = None, msgspec.Raw()
+
+    def __call__(self, value: Any) -> Any:
+        if type(value) is not MappingProxyType or type(next(iter(value.values()), None)) is not Bar:
+            return plain_mapping(value)
+        bars, encoded = self._last  # at once: outputs encode in threads of their own
+        if bars is not value:
+            encoded = msgspec.Raw(self._encoder.encode(value))
+            self._last = value, encoded
+        return encoded
+
+
+_encoder = msgspec.json.Encoder(enc_hook=_BarsOnce())
 
 
 def encode(event: Event) -> bytes:
