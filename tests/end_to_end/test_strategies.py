@@ -175,7 +175,7 @@ async def test_a_second_signal_ends_a_daemon_whose_loop_a_strategy_never_gives_b
     env = {"PYTHONPATH": str(tmp_path)}
     command = [*arguments(tmp_path, strategies), "--loop", loop]
     async with barsync(*command, cwd=tmp_path, env=env) as daemon:
-        await daemon.out.until_text(lambda text: text == "about to spin\n")
+        await daemon.err.until_text(lambda text: text == "about to spin\n")
         daemon.send(signal.SIGINT)
         daemon.send(signal.SIGTERM)
         assert await daemon.ended() == 1

@@ -18,6 +18,7 @@ from barsync_async.shell.clock import SystemClock, VirtualClock
 from barsync_async.shell.daemon import Daemon
 from barsync_async.shell.groups import one_error
 from barsync_async.shell.intake import Intake
+from barsync_async.shell.outputs.standard_output import stdout_for_events
 from barsync_async.shell.simulators.memory_venue import MemoryVenue
 from barsync_async.shell.simulators.simulator import serve
 from barsync_async.shell.virtual_time import VirtualTimeLoop
@@ -115,7 +116,7 @@ def run_virtual(plan: Plan, duration_s: float) -> None:
     service = plan.config.service
     set_up_logging(service.log_format, service.log_level, clock)
     options = {"loop_factory": VirtualTimeLoop}
-    with signals_taken() as signals:
+    with signals_taken() as signals, stdout_for_events():
         anyio.run(_run_virtual, plan, clock, duration_s, signals, backend_options=options)
 
 

@@ -17,6 +17,7 @@ from barsync_async.shell.feeds.connections import plan_connections
 from barsync_async.shell.feeds.file_feed import BarHistory, open_histories
 from barsync_async.shell.intake import Intake
 from barsync_async.shell.network.websocket import WebsocketConnector
+from barsync_async.shell.outputs.standard_output import stdout_for_events
 from barsync_async.shell.virtual_time import VirtualTimeLoop
 from barsync_async.units import WallMs
 
@@ -65,7 +66,7 @@ def run_histories(
             attach(daemon, progress)
         await run_daemon(daemon, signals, anyio.Event(), duration_s)
 
-    with signals_taken() as signals, progress, _logging_by(clock, config):
+    with signals_taken() as signals, stdout_for_events(), progress, _logging_by(clock, config):
         anyio.run(run, signals, backend_options={"loop_factory": VirtualTimeLoop})
 
 

@@ -17,6 +17,7 @@ from barsync_async.shell.daemon import Daemon
 from barsync_async.shell.feeds.connections import ConnectionPlan, plan_connections
 from barsync_async.shell.groups import one_error
 from barsync_async.shell.intake import Intake
+from barsync_async.shell.outputs.standard_output import stdout_for_events
 from barsync_async.shell.paced_time import NoJitter, PacedLoop, ReplayClock
 from barsync_async.shell.recordings.recording import RecordedConnection
 from barsync_async.shell.recordings.recording_file import Recording
@@ -48,7 +49,7 @@ def replay(config: Config, recording: Recording, speed: float | None) -> None:
     progress = Progress(recording.survey.span_ns)
     ticks_s = None if speed is None else speed
     options = {"loop_factory": loop}
-    with signals_taken() as signals:
+    with signals_taken() as signals, stdout_for_events():
         anyio.run(
             _run, config, plans, recording, progress, ticks_s, signals, backend_options=options
         )

@@ -21,6 +21,7 @@ from barsync_async.shell.intake import Intake
 from barsync_async.shell.network.http_client import HttpxClient
 from barsync_async.shell.network.routes import routes_of
 from barsync_async.shell.network.websocket import WebsocketConnector
+from barsync_async.shell.outputs.standard_output import stdout_for_events
 
 LOOPS = ("uvloop", "asyncio")
 _COLLECTIONS = (50_000, 20, 50)
@@ -41,7 +42,7 @@ def run_on_loop(loop: str, main: Callable[[], Awaitable[None]]) -> None:
 
 def run_until_signal(loop: str, main: Callable[[Signals], Awaitable[None]]) -> None:
     """As :func:`run_on_loop`; ``main`` is given the signals that come, and ends at the first."""
-    with signals_taken() as signals:
+    with signals_taken() as signals, stdout_for_events():
         run_on_loop(loop, partial(main, signals))
 
 

@@ -1,7 +1,6 @@
 """Events as lines for a person to read, one a set with its features, signals and portfolio."""
 
 import math
-import sys
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TextIO
@@ -21,6 +20,7 @@ from barsync_async.messages import (
     SynchronizedBars,
     SyncSkipped,
 )
+from barsync_async.shell.outputs.standard_output import standard_output
 
 _COLOURS = {"complete": "32", "filled": "36", "partial": "33", "SKIPPED": "31", "LATE": "35"}
 _FEATURES_SHOWN = 6
@@ -35,11 +35,11 @@ class ConsoleSink:
 
     def open(self) -> None:
         """Take standard output where no stream was given."""
-        self._stream = self._stream or sys.stdout
+        self._stream = self._stream or standard_output()
 
     def write(self, events: Sequence[Event]) -> None:
         """One line for each event. Raises OutputError."""
-        stream = self._stream or sys.stdout
+        stream = self._stream or standard_output()
         colour = stream.isatty()
         try:
             stream.write("".join(f"{render(event, colour=colour)}\n" for event in events))

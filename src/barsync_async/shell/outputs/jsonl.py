@@ -1,6 +1,5 @@
 """Events as JSON lines, to a file or to standard output."""
 
-import sys
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -9,6 +8,7 @@ from typing import BinaryIO
 from barsync_async.errors import OutputError
 from barsync_async.messages import Event
 from barsync_async.shell.durable import make_durable
+from barsync_async.shell.outputs.standard_output import standard_output
 from barsync_async.wire import encode_lines
 
 STANDARD_OUTPUT = "-"
@@ -28,7 +28,7 @@ class JsonlSink:
         """Open the file, making its folder where there is none. Raises OutputError."""
         try:
             if self._path == STANDARD_OUTPUT:
-                self._file = sys.stdout.buffer
+                self._file = standard_output().buffer
                 return
             path = Path(self._path)
             path.parent.mkdir(parents=True, exist_ok=True)
