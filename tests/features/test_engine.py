@@ -1,6 +1,7 @@
 """All indicators over all sources: what moves on, what does not, and what goes out."""
 
 import math
+import sys
 from collections.abc import Mapping, Sequence
 from operator import attrgetter
 from typing import Any, ClassVar
@@ -196,7 +197,9 @@ def test_pairs_may_be_named() -> None:
 
 def test_indicators_across_sources_may_stand_alone() -> None:
     core = engine("A_1m", "B_1m", indicators=parse_indicators(["correlation"]))
-    assert list(run(core, {"A_1m": 1.0})[0].features) == ["correlation"]
+    (features,) = run(core, {"A_1m": 1.0})
+    assert list(features.features) == ["correlation"]
+    assert repr(features.features) == "{'correlation': {'A_1m|B_1m': nan}}"
 
 
 def test_many_sources_are_no_matter_while_nothing_is_compared() -> None:
@@ -276,9 +279,7 @@ def test_one_label_may_stand_once_for_sources_and_once_across_them() -> None:
 class Broken:
     """An indicator of a user's own that is not finished yet."""
 
-    scope: ClassVar[Scope] = "source"
-
-    def __init__(self, columns: int, *, gives: str = "raises") -> None:
+    def __init__(self, columns: Any, *, gives: str = "raises") -> None:
         self._gives = gives
 
     def outputs(self, label: str) -> tuple[str, ...]:
@@ -287,23 +288,43 @@ class Broken:
     def update(self, bars: FreshBars) -> Any:
         if self._gives == "raises":
             raise RuntimeError("boom")
-        return {"array": np.zeros(1), "two": (np.zeros(1),) * 2, "long": (np.zeros(3),)}[
-            self._gives
-        ]
+        if self._gives == "exits":
+            sys.exit(0)
+        return {
+            "array": np.zeros(3),
+            "two": (np.zeros(3),) * 2,
+            "long": (np.zeros(4),),
+            "short": (np.zeros(1),),  # which NumPy would take for all of them
+            "number": (1.0,),
+            "complex": (np.zeros(3, dtype=complex),),
+        }[self._gives]
 
 
+class BrokenOfSources(Broken):
+    scope: ClassVar[Scope] = "source"
+
+
+class BrokenOfPairs(Broken):
+    scope: ClassVar[Scope] = "pair"
+
+
+@pytest.mark.parametrize("kind", ["Sources", "Pairs"])
 @pytest.mark.parametrize(
     ("gives", "detail"),
     [
         ("raises", "RuntimeError: boom"),
-        ("array", r"TypeError: update\(\) has to return a tuple of 1: mine"),
-        ("two", r"TypeError: update\(\) has to return a tuple of 1: mine"),
-        ("long", "ValueError: could not broadcast"),
+        ("exits", "SystemExit: 0"),
+        ("array", r"update\(\) has to return a tuple of 1: mine"),
+        ("two", r"update\(\) has to return a tuple of 1: mine"),
+        ("long", r"update\(\) has to return real numbers in arrays of 3"),
+        ("short", r"update\(\) has to return real numbers in arrays of 3"),
+        ("number", r"update\(\) has to return real numbers in arrays of 3"),
+        ("complex", r"update\(\) has to return real numbers in arrays of 3"),
     ],
 )
-def test_an_indicator_that_fails_is_named(gives: str, detail: str) -> None:
-    table = {"name": f"{__name__}:Broken", "label": "mine", "gives": gives}
-    made = engine("A_1m", indicators=parse_indicators([table]))
+def test_an_indicator_that_fails_is_named(gives: str, detail: str, kind: str) -> None:
+    table = {"name": f"{__name__}:BrokenOf{kind}", "label": "mine", "gives": gives}
+    made = engine("A_1m", "B_1m", "C_1m", indicators=parse_indicators([table]))
     with pytest.raises(IndicatorFailed, match=f"^indicator mine: {detail}"):
         made.update(a_set(0, cell("A_1m", 1.0)))
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from copy import copy, deepcopy
-from typing import NamedTuple, Self
+from typing import NamedTuple, Self, TypeVar
 
 import numpy as np
 
@@ -16,6 +16,10 @@ from barsync_async.features.pairs import Pair, pair_name, pairs_with
 from barsync_async.features.spec import IndicatorSpec
 from barsync_async.features.table import FeatureTable, Values
 from barsync_async.units import SourceId
+
+B = TypeVar("B")
+
+_REAL = "fiub"
 
 
 class IndicatorBank:
@@ -80,16 +84,13 @@ class IndicatorBank:
 
     def update(self, bars: FreshBars) -> FeatureTable:
         """Move on by one set; all values after it."""
-        rows = np.empty((len(self._names), len(self._columns)))
+        sources = self._columns if self._of_source else {}
+        rows = np.empty((len(self._names), len(sources)))
         place = 0
         for names, indicator in self._of_source:
-            try:
-                for array in _arrays(indicator.update(bars), names):
-                    rows[place] = array
-                    place += 1
-            except Exception as error:  # it may be the user's own
-                raise IndicatorFailed(names[0], f"{type(error).__name__}: {error}") from error
-        sources = self._columns if self._of_source else {}
+            for array in _values(indicator.update, bars, names, len(sources)):
+                rows[place] = array
+                place += 1
         return FeatureTable(sources, self._names, rows, self._compare(bars))
 
     def _compare(self, bars: FreshBars) -> dict[str, Values]:
@@ -97,11 +98,9 @@ class IndicatorBank:
         values: dict[str, Values] = {}
         for indicator, names, group in self._across:
             pairs = fresh.setdefault(id(group), FreshPairs(group.columns, bars))
-            try:
-                for name, array in zip(names, _arrays(indicator.update(pairs), names), strict=True):
-                    values[name] = Values(group.places, np.array(array))
-            except Exception as error:  # it may be the user's own
-                raise IndicatorFailed(names[0], f"{type(error).__name__}: {error}") from error
+            arrays = _values(indicator.update, pairs, names, len(group.places))
+            for name, array in zip(names, arrays, strict=True):
+                values[name] = Values(group.places, np.array(array, dtype=np.float64))
         return values
 
     def defer_to(self, defer: Callable[[Callable[[], FloatArray]], Result]) -> None:
@@ -143,10 +142,31 @@ class _Comparison(NamedTuple):
     group: _Group
 
 
-def _arrays(given: tuple[FloatArray, ...], names: Sequence[str]) -> tuple[FloatArray, ...]:
-    if type(given) is not tuple or len(given) != len(names):
-        raise TypeError(f"update() has to return a tuple of {len(names)}: {', '.join(names)}")
-    return given
+def _values(
+    update: Callable[[B], tuple[FloatArray, ...]], given: B, names: Sequence[str], columns: int
+) -> tuple[FloatArray, ...]:
+    """What an indicator makes of what is ``given``: for each of ``names`` an array of ``columns``.
+
+    Raises:
+        IndicatorFailed: it raises or gives anything else, for it may be the user's own.
+    """
+    try:
+        arrays = update(given)
+    except (Exception, SystemExit) as error:
+        raise IndicatorFailed(names[0], f"{type(error).__name__}: {error}") from error
+    if type(arrays) is not tuple or len(arrays) != len(names):
+        expected = f"update() has to return a tuple of {len(names)}: {', '.join(names)}"
+        raise IndicatorFailed(names[0], expected)
+    for name, array in zip(names, arrays, strict=True):
+        if (
+            type(array) is not np.ndarray
+            or array.shape != (columns,)
+            or array.dtype.kind not in _REAL
+        ):
+            raise IndicatorFailed(
+                name, f"update() has to return real numbers in arrays of {columns}"
+            )
+    return arrays
 
 
 def _taken(name: str) -> ValueError:
