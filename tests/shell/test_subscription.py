@@ -154,8 +154,9 @@ async def test_for_how_long_a_full_queue_held_everybody_up_is_counted_and_told_o
     with capture_logs() as logs:
         for number in range(4):
             publish(bus, number)
-        for _ in range(3):
+        for number in range(3):
             await asyncio.sleep(2)
+            assert slow.statistics().held_up_ms == pytest.approx((number + 1) * 2_000)
             await anext(slow)
     assert slow.statistics().held_up_ms == pytest.approx(6_000)
     assert logs == [

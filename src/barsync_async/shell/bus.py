@@ -66,7 +66,7 @@ class EventBus:
         self._seq = 0
         self._holding = 0
         self._delivering = False
-        self._waits_for: tuple[Subscription, MonoNs] | None = None
+        self._waits_for: Subscription | None = None
         self._told: set[str] = set()
         self._parted: deque[_Parted] = deque(maxlen=_REMEMBERED)
         self._crowded = False
@@ -231,18 +231,18 @@ class EventBus:
     def _blocked(self) -> bool:
         """Whether the next set waits for room in somebody's queue."""
         full = next((each for each in self._subscriptions if each.blocking), None)
-        waits_for = self._waits_for
-        if (waits_for and waits_for[0]) is not full:
-            now = self._now()
-            if waits_for is not None:
-                waits_for[0].held_up(now - waits_for[1])
-            self._waits_for = None if full is None else (full, now)
-            self._tell(full)
+        if full is not self._waits_for:
+            if self._waits_for is not None:
+                self._waits_for.let_go()
+            self._waits_for = full
+            if full is not None:
+                full.hold_up()
+                self._tell(full)
         return full is not None
 
-    def _tell(self, full: Subscription | None) -> None:
+    def _tell(self, full: Subscription) -> None:
         """Once for each subscriber: one that is always slow would fill the log."""
-        if full is not None and full.name not in self._told:
+        if full.name not in self._told:
             self._told.add(full.name)
             log.warning(
                 "a full queue holds every set up until there is room",

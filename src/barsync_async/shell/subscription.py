@@ -103,6 +103,7 @@ class Subscription:
         self._delivered = 0
         self._deepest = 0
         self._held_up_ns = 0
+        self._holding_up_since: MonoNs | None = None
         self._first_lost = self._last_lost = 0
 
     def statistics(self) -> SubscriptionStatistics:
@@ -116,7 +117,7 @@ class Subscription:
             oldest_age_ms=self.oldest_age_ms,
             delivered=self._delivered,
             dropped=self._dropped,
-            held_up_ms=self._held_up_ns / NS_PER_MS,
+            held_up_ms=self._all_held_up_ns() / NS_PER_MS,
             connected=not self._closed,
         )
 
@@ -156,9 +157,17 @@ class Subscription:
             self._bus.hold()
         self._changed.set()
 
-    def held_up(self, for_ns: int) -> None:
-        """Everybody waited so long for room in this queue. For the bus."""
-        self._held_up_ns += for_ns
+    def hold_up(self) -> None:
+        """Everybody waits for room in this queue, from now on. For the bus."""
+        self._holding_up_since = self._now()
+
+    def let_go(self) -> None:
+        """They do not any more. For the bus."""
+        self._held_up_ns, self._holding_up_since = self._all_held_up_ns(), None
+
+    def _all_held_up_ns(self) -> int:
+        since = self._holding_up_since
+        return self._held_up_ns + (0 if since is None else self._now() - since)
 
     def _lose(self, event: Event) -> None:
         self._dropped += 1
