@@ -1,7 +1,7 @@
 """Components that meet on one bus: put in, started, run and stopped in order."""
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import pytest
@@ -9,6 +9,10 @@ import pytest
 from barsync_async.errors import ComponentError
 from barsync_async.messages import Event, EventType
 from barsync_async.shell.clock import SystemClock, VirtualClock
+from barsync_async.shell.components.feature_calculator import MultiSymbolFeatureCalculator
+from barsync_async.shell.components.portfolio import Portfolio
+from barsync_async.shell.components.strategy_runner import StrategyRunner
+from barsync_async.shell.components.synchronizer import BarSynchronizer
 from barsync_async.shell.container import Container, ContainerRole
 from barsync_async.units import WallMs
 
@@ -121,6 +125,24 @@ def test_a_name_is_given_once() -> None:
     with pytest.raises(ComponentError, match="container c has a component 'plain' already"):
         container.add_component("plain", other)
     assert other.log == []
+
+
+SOLE: dict[str, Callable[[], Any]] = {
+    "BarSynchronizer": lambda: BarSynchronizer({"SPY_1m"}),
+    "MultiSymbolFeatureCalculator": MultiSymbolFeatureCalculator,
+    "StrategyRunner": lambda: StrategyRunner(["momentum"], executor="inline"),
+    "Portfolio": Portfolio,
+}
+
+
+@pytest.mark.parametrize("kind", SOLE)
+def test_of_what_speaks_of_every_set_there_is_one(kind: str) -> None:
+    container = Container("c")
+    for name, make in SOLE.items():
+        container.add_component(name, make())
+    with pytest.raises(ComponentError, match=f"container c has a {kind} already, '{kind}'"):
+        container.add_component("another", SOLE[kind]())
+    assert list(container.components) == list(SOLE)
 
 
 @pytest.mark.parametrize("thing", [None, object(), "component", Container])

@@ -46,7 +46,8 @@ class Container:
         """Put ``component`` in and initialize it.
 
         Raises:
-            ComponentError: the name is taken, or it lacks ``initialize`` or ``start``.
+            ComponentError: the name is taken, it lacks ``initialize`` or ``start``, or it says by
+                ``sole = True`` that there can be one of its kind, and there is one.
         """
         if name in self.components:
             raise ComponentError(f"container {self.name} has a component {name!r} already")
@@ -56,8 +57,19 @@ class Container:
             raise ComponentError(
                 f"{name!r} ({kind}) is no component: it needs initialize(container) and start()"
             )
+        if getattr(component, "sole", False):
+            self._check_sole(component)
         self.components[name] = component
         component.initialize(self)
+
+    def _check_sole(self, component: Component) -> None:
+        kind = type(component)
+        for name, each in self.components.items():
+            if isinstance(each, kind):
+                raise ComponentError(
+                    f"container {self.name} has a {kind.__name__} already, {name!r}: "
+                    "a second one would speak of the same sets"
+                )
 
     def find(self, kind: type[T]) -> list[T]:
         """The components that are of, or play the role of, ``kind``, in the order added."""

@@ -12,7 +12,6 @@ import numpy as np
 import pytest
 from structlog.testing import capture_logs
 
-from barsync_async.errors import ComponentError
 from barsync_async.messages import (
     Decision,
     Event,
@@ -705,10 +704,3 @@ def test_when_parallel_strategies_decide_at_the_same_time_each_in_a_thread_of_it
 
     assert asyncio.run(main()) == [("Signal", NOON, "a"), ("Signal", NOON, "b")]
     assert threads == {"strategy-a", "strategy-b"}
-
-
-def test_a_container_has_one_runner_for_two_would_have_no_order() -> None:
-    container = Container("c")
-    container.add_component("one", StrategyRunner(["momentum"]))
-    with pytest.raises(ComponentError, match="container c has a StrategyRunner: name all"):
-        container.add_component("other", StrategyRunner(["pairs_trading"]))

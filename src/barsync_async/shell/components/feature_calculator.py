@@ -35,6 +35,7 @@ class MultiSymbolFeatureCalculator:
     """
 
     stop_rank: ClassVar[int] = 1
+    sole: ClassVar[bool] = True
 
     def __init__(
         self,

@@ -46,6 +46,7 @@ class Portfolio:
     """
 
     stop_rank: ClassVar[int] = 3
+    sole: ClassVar[bool] = True
 
     def __init__(
         self,

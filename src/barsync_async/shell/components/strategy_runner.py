@@ -6,7 +6,6 @@ from typing import ClassVar
 
 import anyio
 
-from barsync_async.errors import ComponentError
 from barsync_async.messages import (
     Decision,
     Event,
@@ -49,6 +48,7 @@ class StrategyRunner:
     """
 
     stop_rank: ClassVar[int] = 2
+    sole: ClassVar[bool] = True
 
     def __init__(
         self,
@@ -92,15 +92,7 @@ class StrategyRunner:
         return tuple(worker.statistics() for worker in self._workers)
 
     def initialize(self, container: Container) -> None:
-        """Listen for features and for the portfolio's versions.
-
-        Raises:
-            ComponentError: the container has another one: their decisions would have no order.
-        """
-        if len(container.find(StrategyRunner)) > 1:
-            raise ComponentError(
-                f"container {container.name} has a StrategyRunner: name all strategies in that one"
-            )
+        """Listen for features and for the portfolio's versions."""
         self._name = container.name
         self._bus = container.event_bus
         self._bus.subscribe(EventType.FEATURES, self._on_features)

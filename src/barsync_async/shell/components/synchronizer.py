@@ -63,6 +63,7 @@ class BarSynchronizer:
     """
 
     stop_rank: ClassVar[int] = 0
+    sole: ClassVar[bool] = True
 
     def __init__(
         self,
