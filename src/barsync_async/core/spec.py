@@ -1,7 +1,8 @@
 """What a synchronizer is to do."""
 
+import math
 from collections.abc import Mapping
-from typing import Literal
+from typing import Literal, get_args
 
 import msgspec
 
@@ -14,6 +15,23 @@ DeadlineFrom = Literal["first_bar", "close"]
 
 _REMEMBERED_BARS = 200_000
 _LEAST_HISTORY, _MOST_HISTORY = 16, 256
+
+_CHOICES = {
+    "deadline_from": get_args(DeadlineFrom),
+    "missing": get_args(MissingPolicy),
+    "late": get_args(LatePolicy),
+}
+_LEAST = {
+    "timeout_ms": 0,
+    "min_wait_ms": 0,
+    "hold_ms": 0,
+    "max_age_ms": 0,
+    "allowed_lateness_ms": 0,
+    "idle_after": 0,
+    "max_future_ms": 0,
+    "max_open": 1,
+    "history": 0,
+}
 
 
 class SynchronizerSpec(msgspec.Struct, frozen=True, kw_only=True):
@@ -40,6 +58,9 @@ class SynchronizerSpec(msgspec.Struct, frozen=True, kw_only=True):
         calendars: the trading sessions of a source; one that is not named is always open.
         feeds: the feeds that carry a source; one that is not named has a single, unnamed one.
         unordered_feeds: the feeds of which a later bar proves nothing.
+
+    Raises:
+        ValueError: there is no such choice, or a number is too small or none; it names the field.
     """
 
     expected_sources: frozenset[SourceId]
@@ -60,6 +81,15 @@ class SynchronizerSpec(msgspec.Struct, frozen=True, kw_only=True):
     calendars: Mapping[SourceId, Calendar | None] = {}
     feeds: Mapping[SourceId, tuple[str, ...]] = {}
     unordered_feeds: frozenset[str] = frozenset()
+
+    def __post_init__(self) -> None:
+        for field, choices in _CHOICES.items():
+            if (given := getattr(self, field)) not in choices:
+                raise ValueError(f"{field} = {given!r}: expected one of {' '.join(choices)}")
+        for field, least in _LEAST.items():
+            given = getattr(self, field)
+            if given is not None and not least <= given < math.inf:
+                raise ValueError(f"{field} = {given!r}: expected a number of at least {least}")
 
     @property
     def remembered(self) -> int:
