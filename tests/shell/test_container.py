@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from barsync_async.errors import ComponentError
 from barsync_async.messages import Event, EventType
@@ -228,6 +229,79 @@ async def test_a_container_runs_once() -> None:
     await asyncio.wait([running])
     with pytest.raises(ComponentError, match="container c ran before"):
         await container.run()
+
+
+async def test_a_component_that_comes_while_others_run_is_refused_for_it_would_never_run() -> None:
+    container = container_of([Worker("w")])
+    running = asyncio.ensure_future(container.run())
+    await asyncio.sleep(1)
+    with pytest.raises(ComponentError, match="container c runs already: 'late' comes too late"):
+        container.add_component("late", Plain("late"))
+    await container.stop()
+    await running
+
+
+class AwaitedStart(Plain):
+    async def start(self) -> None:  # type: ignore[override]
+        """Nobody would await it."""
+
+
+class PlainRun(Plain):
+    def run(self) -> None:
+        """Nothing to await."""
+
+
+class PlainStop(Plain):
+    def stop(self) -> None:
+        """The same."""
+
+
+@pytest.mark.parametrize(
+    ("make", "why"),
+    [
+        (AwaitedStart, r"its start\(\) is not awaited: it cannot be an async def"),
+        (PlainRun, r"its run\(\) is awaited: it has to be an async def"),
+        (PlainStop, r"its stop\(\) is awaited: it has to be an async def"),
+    ],
+)
+def test_what_is_awaited_and_what_is_not_is_told_before_it_runs(
+    make: Callable[[], Any], why: str
+) -> None:
+    with pytest.raises(ComponentError, match=why):
+        Container("c").add_component("mine", make())
+
+
+async def test_a_failure_says_in_which_component_or_handler() -> None:
+    container = container_of([Failing("f", [])])
+    with pytest.raises(ExceptionGroup) as caught:
+        await container.run()
+    assert caught.value.exceptions[0].__notes__ == ["in component f of container c"]
+
+    def mine(_: Event) -> None:
+        raise RuntimeError("mine")
+
+    container.event_bus.subscribe(EventType.SIGNAL, mine)
+    with pytest.raises(RuntimeError) as raised:
+        container.event_bus.publish(Event(EventType.SIGNAL, None))
+    (note,) = raised.value.__notes__
+    assert note.startswith("in test_a_failure_says")
+    assert note.endswith("mine, a handler of SIGNAL in c")
+
+
+class Dawdling(Worker):
+    async def stop(self) -> None:
+        await asyncio.sleep(8)
+        await super().stop()
+
+
+async def test_a_component_that_takes_long_to_stop_is_named() -> None:
+    container = container_of([Worker("quick"), Dawdling("slow")])
+    running = asyncio.ensure_future(container.run())
+    await asyncio.sleep(1)
+    with capture_logs() as logs:
+        await container.stop()
+    await running
+    assert [(line["event"], line["component"]) for line in logs] == [("still stops", "slow")]
 
 
 async def test_a_container_of_nothing_that_runs_is_done_at_once() -> None:

@@ -263,4 +263,6 @@ class EventBus:
             try:
                 handler(event)
             except Exception as error:  # noqa: BLE001 - raised once all had what can be delivered
+                name = getattr(handler, "__qualname__", type(handler).__name__)
+                error.add_note(f"in {name}, a handler of {event.event_type} in {self.container}")
                 self._errors.append(error)

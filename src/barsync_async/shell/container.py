@@ -1,10 +1,15 @@
 """A container: named components around one event bus."""
 
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
 from enum import StrEnum
+from inspect import iscoroutinefunction
 from operator import itemgetter
 from typing import Any, TypeVar
 
 import anyio
+import structlog
 
 from barsync_async.errors import ComponentError
 from barsync_async.ports import Clock, Component
@@ -12,6 +17,10 @@ from barsync_async.shell.bus import EventBus
 from barsync_async.shell.clock import SystemClock
 
 T = TypeVar("T")
+
+_SLOW_S = 5
+
+log = structlog.get_logger("barsync")
 
 
 class ContainerRole(StrEnum):
@@ -46,17 +55,15 @@ class Container:
         """Put ``component`` in and initialize it.
 
         Raises:
-            ComponentError: the name is taken, it lacks ``initialize`` or ``start``, or it says by
-                ``sole = True`` that there can be one of its kind, and there is one.
+            ComponentError: the name is taken, the container runs already, it is no component, or it
+                says by ``sole = True`` that there can be one of its kind, and there is one.
         """
         if name in self.components:
             raise ComponentError(f"container {self.name} has a component {name!r} already")
-        candidate: object = component
-        if not isinstance(candidate, Component):
-            kind = type(component).__name__
-            raise ComponentError(
-                f"{name!r} ({kind}) is no component: it needs initialize(container) and start()"
-            )
+        if self._has_run:
+            raise ComponentError(f"container {self.name} runs already: {name!r} comes too late")
+        if why := _flaw(component):
+            raise ComponentError(f"{name!r} ({type(component).__name__}) is no component: {why}")
         if getattr(component, "sole", False):
             self._check_sole(component)
         self.components[name] = component
@@ -98,7 +105,8 @@ class Container:
         async with anyio.create_task_group() as tasks:
 
             async def work(name: str) -> None:
-                await running[name]()
+                with _noted(f"component {name} of container {self.name}"):
+                    await running[name]()
                 del running[name]
                 if not running:
                     tasks.cancel_scope.cancel()  # the watch for what handlers raise
@@ -112,16 +120,52 @@ class Container:
         with a ``stop_rank`` from the lowest to the highest, as the events flow, whatever the order
         in which they were added; any other behind the one that was added before it.
         """
-        for component in self._as_events_flow():
-            stop: Any = getattr(component, "stop", None)
-            if stop is not None:
-                await stop()
-            await self.event_bus.drained()
+        for name in self._as_events_flow():
+            told = asyncio.get_running_loop().call_later(_SLOW_S, self._tell_slow, name)
+            try:
+                await self._stop(self.components[name])
+            finally:
+                told.cancel()
 
-    def _as_events_flow(self) -> list[Component]:
+    async def _stop(self, component: Component) -> None:
+        stop: Any = getattr(component, "stop", None)
+        if stop is not None:
+            await stop()
+        await self.event_bus.drained()
+
+    def _tell_slow(self, name: str) -> None:
+        waits_for = [*self.event_bus.waited_for()]
+        log.warning("still stops", container=self.name, component=name, waits_for=waits_for)
+
+    def _as_events_flow(self) -> list[str]:
+        """The components' names, in the order of their ranks."""
         ranks: list[int] = []
         for component in self.components.values():
             before = ranks[-1] if ranks else 0
             ranks.append(getattr(component, "stop_rank", before))
-        ranked = sorted(zip(ranks, self.components.values(), strict=True), key=itemgetter(0))
-        return [component for _, component in ranked]
+        ranked = sorted(zip(ranks, self.components, strict=True), key=itemgetter(0))
+        return [name for _, name in ranked]
+
+
+def _flaw(component: object) -> str | None:
+    """Why it is no component."""
+    if not isinstance(component, Component):
+        return "it needs initialize(container) and start()"
+    for name in ("initialize", "start"):
+        if iscoroutinefunction(getattr(component, name)):
+            return f"its {name}() is not awaited: it cannot be an async def"
+    for name in ("run", "stop"):
+        method = getattr(component, name, None)
+        if method is not None and not iscoroutinefunction(method):
+            return f"its {name}() is awaited: it has to be an async def"
+    return None
+
+
+@contextmanager
+def _noted(place: str) -> Iterator[None]:
+    """An exception says where it was raised."""
+    try:
+        yield
+    except Exception as error:
+        error.add_note(f"in {place}")
+        raise
