@@ -8,7 +8,7 @@ import pytest
 import structlog
 from structlog.typing import EventDict
 
-from barsync_async.app.logging import RateLimit, set_up_logging
+from barsync_async.app.logging import RateLimit, set_up_logging, tell_left_out
 from barsync_async.ports import TimerHandle
 from barsync_async.units import NS_PER_MS, Instant, MonoNs
 
@@ -73,10 +73,13 @@ def test_a_quiet_period_starts_the_count_anew() -> None:
         assert passed(limit, event="connected") == {"event": "connected"}
 
 
-@pytest.mark.parametrize("part", ["event", "feed", "reason", "container"])
-def test_messages_of_another_text_feed_reason_or_container_are_counted_apart(part: str) -> None:
+NAMES = ("feed", "reason", "container", "strategy", "output", "name", "component")
+
+
+@pytest.mark.parametrize("part", ["event", *NAMES])
+def test_messages_of_another_text_or_that_name_another_are_counted_apart(part: str) -> None:
     limit = RateLimit(HandClock())
-    same = {"event": "e", "feed": "f", "reason": "r", "container": "c"}
+    same = {"event": "e", **dict.fromkeys(NAMES, "x")}
     for _ in range(11):
         last = passed(limit, **same)
     assert last is None
@@ -87,6 +90,25 @@ def test_messages_that_differ_in_detail_only_are_the_same() -> None:
     limit = RateLimit(HandClock())
     got = [passed(limit, event="rejected", detail=number) for number in range(11)]
     assert got[10] is None
+
+
+def test_what_a_strategy_prints_always_passes() -> None:
+    limit = RateLimit(HandClock())
+    assert all(passed(limit, event="strategy says", strategy="s") for _ in range(50))
+
+
+def test_at_the_end_it_tells_what_nothing_else_told(capsys: pytest.CaptureFixture[str]) -> None:
+    set_up_logging("json", "info", HandClock())
+    log = structlog.get_logger("barsync")
+    for _ in range(25):
+        log.warning("rejected", feed="sim", detail="nothing")
+    log.warning("rejected", feed="other")
+    tell_left_out()
+    tell_left_out()
+    *_, last = map(json.loads, capsys.readouterr().err.splitlines())
+    told = {"event": "repeated", "message": "rejected", "feed": "sim", "left_out": 15}
+    assert last.items() >= told.items()
+    assert "reason" not in last
 
 
 def test_however_many_texts_there_are_the_memory_for_them_is_bounded() -> None:

@@ -6,6 +6,7 @@ sends nothing but errors cannot fill a disk.
 
 import logging
 import sys
+from collections.abc import Iterator
 from typing import Literal
 
 import structlog
@@ -17,14 +18,18 @@ from barsync_async.units import NS_PER_MS
 _PERIOD_NS = 10_000 * NS_PER_MS
 _MOST_A_PERIOD = 10
 _KEYS_KEPT = 1_024
+_NAMES = ("feed", "reason", "container", "strategy", "output", "name", "component")
+
+log = structlog.get_logger("barsync")
 
 
 class RateLimit:
     """A structlog processor that lets each message through a few times a period; those of level
-    debug always, for they were asked for.
+    debug always, for they were asked for, and what a strategy prints, of which there is a limit
+    already.
 
-    Two messages are the same when their text, feed and reason are. The first one let through
-    after some were left out says how many.
+    Two messages are the same when their text is, and all that they name: :data:`_NAMES`. The first
+    one let through after some were left out says how many.
     """
 
     def __init__(self, clock: Clock) -> None:
@@ -34,9 +39,9 @@ class RateLimit:
     def __call__(self, logger: WrappedLogger, name: str, event: EventDict) -> EventDict:
         """Pass ``event`` on, or drop it."""
         del logger
-        if name == "debug":
+        if name == "debug" or event.get("event") == "strategy says":
             return event
-        key = tuple(str(event.get(part)) for part in ("event", "feed", "reason", "container"))
+        key = tuple(str(event.get(part)) for part in ("event", *_NAMES))
         now = self._clock.now().mono
         began, seen = self._periods.get(key, (now, 0))
         if now - began >= _PERIOD_NS:
@@ -49,6 +54,24 @@ class RateLimit:
         if seen >= _MOST_A_PERIOD:
             raise structlog.DropEvent
         return event
+
+    def take_left_out(self) -> Iterator[dict[str, str | int]]:
+        """Of each message of which some were left out and nothing said so yet: its text, what it
+        names, and how many.
+        """
+        for key, (_, seen) in self._periods.items():
+            if seen > _MOST_A_PERIOD:
+                named = zip(("message", *_NAMES), key, strict=True)
+                told = {part: value for part, value in named if value != "None"}
+                yield {**told, "left_out": seen - _MOST_A_PERIOD}
+        self._periods.clear()
+
+
+def tell_left_out() -> None:
+    """At the end: what was left out of the log and not told."""
+    limits = [each for each in structlog.get_config()["processors"] if isinstance(each, RateLimit)]
+    for left_out in [told for limit in limits for told in limit.take_left_out()]:
+        log.info("repeated", **left_out)
 
 
 def set_up_logging(form: Literal["console", "json"], level: str, clock: Clock) -> None:

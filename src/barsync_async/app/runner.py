@@ -11,6 +11,7 @@ from random import Random
 import anyio
 import uvloop
 
+from barsync_async.app.logging import tell_left_out
 from barsync_async.app.signals import Signals, signals_taken
 from barsync_async.config import Config
 from barsync_async.ports import Connector
@@ -89,11 +90,14 @@ async def run_daemon(
 ) -> None:
     """Run until one of ``signals``, ``stop``, or ``duration_s`` have come; then drain."""
     signals.set_on_signal(stop)
-    with one_error():
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(set_after, stop, duration_s, name="duration")
-            await daemon.run(stop)
-            tasks.cancel_scope.cancel()
+    try:
+        with one_error():
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(set_after, stop, duration_s, name="duration")
+                await daemon.run(stop)
+                tasks.cancel_scope.cancel()
+    finally:
+        tell_left_out()
 
 
 async def set_after(stop: anyio.Event, duration_s: float | None) -> None:
