@@ -100,8 +100,10 @@ async def test_a_second_signal_ends_one_whose_strategy_never_returns(
     async with barsync(*command, cwd=tmp_path, env={"PYTHONPATH": str(tmp_path)}) as running:
         await until((tmp_path / "hangs").exists)
         running.send(first)
-        running.send(second)  # of another kind: two of one, at once, may be taken for one
         async with asyncio.timeout(20):
+            told = await running.err.until_text(lambda text: "still busy" in text)
+            assert "mine.py:9 decide()" in told
+            running.send(second)
             assert await running.ended() == 1, running.err.text
 
 

@@ -177,5 +177,7 @@ async def test_a_second_signal_ends_a_daemon_whose_loop_a_strategy_never_gives_b
     async with barsync(*command, cwd=tmp_path, env=env) as daemon:
         await daemon.err.until_text(lambda text: text == "about to spin\n")
         daemon.send(signal.SIGINT)
+        busy = await daemon.err.until(lambda line: line["event"] == "still busy")
+        assert busy["at"] in {"mine.py:19 decide()", "mine.py:20 decide()"}
         daemon.send(signal.SIGTERM)
         assert await daemon.ended() == 1
