@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import sys
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -210,6 +211,26 @@ def test_another_seed_makes_another_demo(tmp_path: Path) -> None:
         written.append(output.read_bytes())
     assert all(written)
     assert written[0] != written[1]
+
+
+@pytest.mark.parametrize("start", ["2025-01-05", "2026-01-02", "2031-06-05"])
+def test_a_market_on_virtual_time_begins_when_it_says_and_keeps_its_pace(
+    tmp_path: Path, start: str
+) -> None:
+    """Also where that is after the moment at which the virtual clock would begin."""
+    scenario = tmp_path / "scenario.toml"
+    head = f'[venue]\nlisten = "127.0.0.1:0"\npace_ms = 100\nstart = "{start}T14:30:00Z"\n'
+    sources = "[sources.SPY_1s]\n[sources.QQQ_1s]\n[sources.SPY_5s]\n"
+    scenario.write_text(head + sources, "utf-8")
+    output = tmp_path / "events.jsonl"
+    options = ("--virtual", "--duration", "20", "--scenario", scenario)
+    result = barsync("demo", *options, "--config", write_config(tmp_path, output))
+    assert result.exit_code == 0, result.stderr
+    events = [json.loads(line) for line in output.read_text("utf-8").splitlines()]
+    sets = [each["timestamp"] for each in events if each["type"] == "SYNCHRONIZED_BARS"]
+    begins = datetime.fromisoformat(f"{start}T14:30:00+00:00").timestamp() * 1_000
+    assert sets[0] == begins
+    assert 190 < len(sets) <= 200
 
 
 def test_a_demo_to_standard_output_writes_events_there_and_logs_to_standard_error(

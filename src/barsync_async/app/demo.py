@@ -23,7 +23,8 @@ from barsync_async.shell.simulators.memory_venue import MemoryVenue
 from barsync_async.shell.simulators.simulator import serve
 from barsync_async.shell.virtual_time import VirtualTimeLoop
 from barsync_async.simulation.scenario import Scenario
-from barsync_async.units import WallMs
+from barsync_async.simulation.timeline import Timeline
+from barsync_async.units import NS_PER_MS, Instant, WallMs
 
 VIRTUAL_START = WallMs(1_767_364_200_000)
 """What the wall clock shows when virtual time begins: 2026-01-02 14:30 UTC."""
@@ -112,12 +113,20 @@ def run_virtual(plan: Plan, duration_s: float) -> None:
     """On virtual time and queues in place of sockets, for ``duration_s`` of the market's time:
     as fast as it computes, and to the byte the same for the same plan.
     """
-    clock = VirtualClock(VIRTUAL_START)
+    clock = VirtualClock(_virtual_start(plan.scenario, duration_s))
     service = plan.config.service
     set_up_logging(service.log_format, service.log_level, clock)
     options = {"loop_factory": VirtualTimeLoop}
     with signals_taken() as signals, stdout_for_events():
         anyio.run(_run_virtual, plan, clock, duration_s, signals, backend_options=options)
+
+
+def _virtual_start(scenario: Scenario, duration_s: float) -> WallMs:
+    """So late that a market which begins at a moment of its own has no bar of the future."""
+    if scenario.venue.start is None:
+        return VIRTUAL_START
+    market = Timeline(scenario, Instant.of(0, VIRTUAL_START * NS_PER_MS))
+    return max(VIRTUAL_START, market.close_after(duration_s))
 
 
 async def _run_virtual(

@@ -43,6 +43,11 @@ class Timeline:
         behind = self._started.wall - max(0, market_ms - real_ms) - self._grid.length_ms
         return self._grid.next_close(max(behind, earliest) - 1)
 
+    def close_after(self, seconds: float) -> WallMs:
+        """The timestamp that the pace comes to in so long a time, where nothing slows it down."""
+        steps = round(seconds * _NS_PER_S) // self._pace_ns if self._pace_ns else 0
+        return WallMs(self.first_close + steps * self._grid.length_ms)
+
     def close_ns(self, step: int) -> int:
         """The moment on the caller's monotonic clock at which ``step`` closes."""
         timestamp = self.first_close + step * self._grid.length_ms
