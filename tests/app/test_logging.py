@@ -1,12 +1,14 @@
 """Logs go to standard error, in one form, and never without bound."""
 
 import json
+import sys
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 import structlog
 from structlog.typing import EventDict
+from tests.app.test_progress import Terminal
 
 from barsync_async.app.logging import RateLimit, set_up_logging, tell_left_out
 from barsync_async.ports import TimerHandle
@@ -188,3 +190,14 @@ def test_the_limit_holds_for_what_is_really_logged(capsys: pytest.CaptureFixture
     lines = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
     assert len(lines) == 11
     assert lines[-1]["left_out"] == 2
+
+
+def test_on_a_terminal_a_line_takes_the_place_of_a_progress_bar(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
+    set_up_logging("console", "info", HandClock())
+    terminal.write("50 % of all, 3 sets/s")
+    structlog.get_logger("barsync").info("signal")
+    assert terminal.getvalue().startswith("50 % of all, 3 sets/s\r\x1b[K")

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import Literal
 
 import structlog
-from structlog.typing import EventDict, WrappedLogger
+from structlog.typing import EventDict, Processor, WrappedLogger
 
 from barsync_async.ports import Clock
 from barsync_async.units import NS_PER_MS
@@ -74,9 +74,14 @@ def tell_left_out() -> None:
         log.info("repeated", **left_out)
 
 
+def _over_a_bar(renderer: Processor) -> Processor:
+    """On a terminal a line takes the place of the progress bar, which is drawn anew below it."""
+    return lambda logger, name, event: f"\r\x1b[K{renderer(logger, name, event)!s}"
+
+
 def set_up_logging(form: Literal["console", "json"], level: str, clock: Clock) -> None:
     """Send all logs to standard error in ``form``, from ``level`` up."""
-    renderer = (
+    renderer: Processor = (
         structlog.processors.JSONRenderer()
         if form == "json"
         else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), timestamp_key="time")
@@ -87,7 +92,7 @@ def set_up_logging(form: Literal["console", "json"], level: str, clock: Clock) -
             RateLimit(clock),
             structlog.processors.TimeStamper("iso", utc=True, key="time"),
             structlog.processors.format_exc_info,
-            renderer,
+            _over_a_bar(renderer) if sys.stderr.isatty() else renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
