@@ -2,6 +2,7 @@
 
 import json
 import sys
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -201,3 +202,15 @@ def test_on_a_terminal_a_line_takes_the_place_of_a_progress_bar(
     terminal.write("50 % of all, 3 sets/s")
     structlog.get_logger("barsync").info("signal")
     assert terminal.getvalue().startswith("50 % of all, 3 sets/s\r\x1b[K")
+
+
+@pytest.mark.filterwarnings("default")
+def test_what_python_warns_of_stands_in_the_log_in_its_form(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    set_up_logging("json", "info", HandClock())
+    warnings.warn("hardly any move", RuntimeWarning, stacklevel=1)
+    (line,) = map(json.loads, capsys.readouterr().err.splitlines())
+    told = {"event": "python", "level": "warning", "category": "RuntimeWarning"}
+    assert line.items() >= {**told, "text": "hardly any move"}.items()
+    assert line["at"].startswith("test_logging.py:")

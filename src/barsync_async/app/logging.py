@@ -6,7 +6,9 @@ sends nothing but errors cannot fill a disk.
 
 import logging
 import sys
+import warnings
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Literal
 
 import structlog
@@ -99,3 +101,18 @@ def set_up_logging(form: Literal["console", "json"], level: str, clock: Clock) -
         cache_logger_on_first_use=False,
     )
     logging.basicConfig(level=logging.CRITICAL, stream=sys.stderr)  # libraries keep quiet
+    warnings.showwarning = _log_warning
+
+
+def _log_warning(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: object = None,
+    line: str | None = None,
+) -> None:
+    """A warning of Python's, of a library or of the user's own code, in the form of the log."""
+    del file, line
+    at = f"{Path(filename).name}:{lineno}"
+    log.warning("python", category=category.__name__, text=str(message), at=at)
