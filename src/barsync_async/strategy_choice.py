@@ -49,6 +49,11 @@ def strategy_plan(choice: StrategyChoice) -> StrategyPlan:
     return StrategyPlan(name, parameters, executor, limit)
 
 
+def executor_of(plan: StrategyPlan, executor: Executor | None, *, parallel: bool) -> Executor:
+    """Where the strategy of ``plan`` decides in a runner with these of its parameters."""
+    return plan.executor or executor or ("thread" if parallel else "inline")
+
+
 def strategy_maker(choice: StrategyChoice) -> Callable[[], Strategy]:
     """What makes the strategy that ``choice`` names, as often as one is needed.
 

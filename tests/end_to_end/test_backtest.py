@@ -151,7 +151,7 @@ def components() -> dict[str, Any]:
         "synchronizer": {"type": "BarSynchronizer", "config": patient},
         "features": {"type": "MultiSymbolFeatureCalculator"},
         "strategies": {"type": "StrategyRunner", "config": strategies},
-        "portfolio": {"type": "Portfolio", "config": {"decision_timeout_ms": 60_000}},
+        "portfolio": {"type": "Portfolio", "config": {"decision_timeout_ms": 120_000}},
     }
 
 

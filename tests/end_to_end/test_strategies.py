@@ -39,7 +39,7 @@ max_faults = 2
 strategies = STRATEGIES
 [containers.c.components.portfolio]
 type = "Portfolio"
-config = { decision_timeout_ms = 60_000 }
+config = { decision_timeout_ms = 120_000 }
 [outputs.events]
 type = "jsonl"
 path = "-"

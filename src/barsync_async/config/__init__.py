@@ -10,11 +10,11 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from barsync_async.config.container_mistakes import container_mistakes
 from barsync_async.config.mistakes import (
     component_mistakes,
     feed_mistakes,
     live_mistakes,
-    lookahead_mistakes,
     source_mistakes,
     told,
 )
@@ -71,7 +71,7 @@ def parse_config(document: Mapping[str, Any], origin: str) -> Config:
     mistakes += component_mistakes(document)
     mistakes += feed_mistakes(document)
     mistakes += source_mistakes(document)
-    mistakes += lookahead_mistakes(document)
+    mistakes += container_mistakes(document)
     mistakes += live_mistakes(document)
     if mistakes or config is None:
         raise ConfigError(origin, mistakes)

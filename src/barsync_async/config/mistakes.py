@@ -1,4 +1,4 @@
-"""What is wrong in a config: each table by itself, and what only several together tell.
+"""What is wrong in a config: each table by itself, and which sources are where.
 
 The document may hold anything at all; nothing here assumes more of it than it has looked at.
 """
@@ -9,6 +9,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from barsync_async.aggregation.bars import why_not_nested
+from barsync_async.config.document import components, items
 from barsync_async.config.json_format import JsonFormatConfig
 from barsync_async.config.tables import (
     CALENDAR_KINDS,
@@ -58,24 +59,12 @@ def _is_calendar_kind(keys: Sequence[str | int], place: int) -> bool:
     return is_after and keys[place] in CALENDAR_KINDS
 
 
-def _items(value: Any) -> Iterator[tuple[str, Any]]:
-    """The items of what should be a table, and nothing of what is none."""
-    if isinstance(value, Mapping):
-        yield from value.items()
-
-
-def _components(document: Mapping[str, Any]) -> Iterator[tuple[tuple[str, ...], Any]]:
-    for name, container in _items(document.get("containers")):
-        for component, table in _items(dict(_items(container)).get("components")):
-            yield ("containers", name, "components", component), dict(_items(table))
-
-
 def component_mistakes(document: Mapping[str, Any]) -> Iterator[Mistake]:
     """Component types that do not exist, and what is wrong in the others' ``config``."""
-    for path, table in _components(document):
-        kind = table.get("type")
+    for each in components(document):
+        path, kind = each.path, each.kind
         model = COMPONENT_CONFIGS.get(kind) if isinstance(kind, str) else None
-        config = table.get("config", {})
+        config = each.table.get("config", {})
         if model is not None and isinstance(config, Mapping):
             try:
                 model.model_validate(config)
@@ -90,8 +79,8 @@ def component_mistakes(document: Mapping[str, Any]) -> Iterator[Mistake]:
 def feed_mistakes(document: Mapping[str, Any]) -> Iterator[Mistake]:
     """Venues that do not exist, and sources that they do not have or that stand twice."""
     streams: dict[tuple[str, str], str] = {}
-    for name, feed in _items(document.get("feeds")):
-        table = dict(_items(feed))
+    for name, feed in items(document.get("feeds")):
+        table = dict(items(feed))
         venue = table.get("venue")
         codec = CODECS.get(venue) if isinstance(venue, str) else None
         if codec is None and isinstance(venue, str) and venue != FILE_VENUE:
@@ -133,7 +122,7 @@ def _as_bars(codec: Codec, source: SourceId) -> SourceId:
 def _derived_mistakes(name: str, table: Mapping[str, Any]) -> Iterator[Mistake]:
     """Longer bars that cannot be made of what the feed has."""
     sources = {source for _, source in _streams(table.get("sources"))}
-    for source, parts in _items(table.get("derived")):
+    for source, parts in items(table.get("derived")):
         if not (_is_source(source) and isinstance(parts, str) and _is_stream(parts)):
             continue
         keys = ("feeds", name, "derived", source)
@@ -150,7 +139,7 @@ def _derived_mistakes(name: str, table: Mapping[str, Any]) -> Iterator[Mistake]:
 
 def _file_mistakes(name: str, table: Mapping[str, Any]) -> Iterator[Mistake]:
     """Files of sources that the feed does not have, and the reverse; files of no file feed."""
-    files = dict(_items(table.get("files")))
+    files = dict(items(table.get("files")))
     if table.get("venue") != FILE_VENUE:
         if files:
             expected = f'only a feed with venue = "{FILE_VENUE}" reads files'
@@ -169,7 +158,7 @@ def _file_mistakes(name: str, table: Mapping[str, Any]) -> Iterator[Mistake]:
 
 def live_mistakes(document: Mapping[str, Any]) -> Iterator[Mistake]:
     """Feeds of files beside live ones: the former run on virtual time."""
-    venues = {name: dict(_items(feed)).get("venue") for name, feed in _items(document.get("feeds"))}
+    venues = {name: dict(items(feed)).get("venue") for name, feed in items(document.get("feeds"))}
     if FILE_VENUE in venues.values():
         for name, venue in venues.items():
             if venue != FILE_VENUE:
@@ -193,33 +182,12 @@ def _options(table: Mapping[str, Any]) -> VenueOptions | None:
     )
 
 
-def lookahead_mistakes(document: Mapping[str, Any]) -> Iterator[Mistake]:
-    """Interpolation, which looks ahead, in a container that trades."""
-    for name, container in _items(document.get("containers")):
-        tables = dict(_items(dict(_items(container)).get("components")))
-        kinds = [dict(_items(table)).get("type") for table in tables.values()]
-        for component, table in tables.items():
-            config = dict(_items(dict(_items(table)).get("config")))
-            looks_ahead = config.get("missing") == "interpolate"
-            if (
-                looks_ahead
-                and "StrategyRunner" in kinds
-                and config.get("allow_lookahead") is not True
-            ):
-                keys = ("containers", name, "components", component, "config", "missing")
-                expected = (
-                    "looks ahead, and the container has strategies: "
-                    "set allow_lookahead = true if that is meant"
-                )
-                yield Mistake(key_path(keys), "'interpolate'", expected)
-
-
 def source_mistakes(document: Mapping[str, Any]) -> Iterator[Mistake]:
     """Expected sources that no feed provides."""
     provided = {
         source
-        for _, feed in _items(document.get("feeds"))
-        for source in _provided(dict(_items(feed)))
+        for _, feed in items(document.get("feeds"))
+        for source in _provided(dict(items(feed)))
     }
     for where, source in expected_in(document):
         if source not in provided:
@@ -228,16 +196,15 @@ def source_mistakes(document: Mapping[str, Any]) -> Iterator[Mistake]:
 
 def expected_in(document: Mapping[str, Any]) -> Iterator[tuple[str, SourceId]]:
     """The sources that the synchronizers of ``document`` expect, each with where it stands."""
-    for path, table in _components(document):
-        if table.get("type") == "BarSynchronizer":
-            expected = dict(_items(table.get("config"))).get("expected_sources")
-            for index, source in _sources(expected):
-                yield key_path((*path, "config", "expected_sources", index)), source
+    for each in components(document):
+        if each.kind == "BarSynchronizer":
+            for index, source in _sources(each.config.get("expected_sources")):
+                yield key_path((*each.path, "config", "expected_sources", index)), source
 
 
 def _provided(feed: Mapping[str, Any]) -> Iterator[str]:
     yield from (source for _, source in _sources(feed.get("sources")))
-    yield from (source for source, _ in _items(feed.get("derived")))
+    yield from (source for source, _ in items(feed.get("derived")))
 
 
 def _sources(value: Any) -> Iterator[tuple[int, SourceId]]:

@@ -23,7 +23,13 @@ from barsync_async.shell.components.strategy_worker import (
 )
 from barsync_async.shell.container import Container
 from barsync_async.shell.subscription import Subscription
-from barsync_async.strategy_choice import Executor, StrategyChoice, check_executor, strategy_plan
+from barsync_async.strategy_choice import (
+    Executor,
+    StrategyChoice,
+    check_executor,
+    executor_of,
+    strategy_plan,
+)
 from barsync_async.units import WallMs
 
 
@@ -61,8 +67,7 @@ class StrategyRunner:
     ) -> None:
         self._max_faults = max_faults
         self._time_limit_ms = time_limit_ms
-        self._executor = check_executor(executor) or ("thread" if parallel else "inline")
-        self._workers = self._made(list(strategies))
+        self._workers = self._made(list(strategies), check_executor(executor), parallel)
         self.strategy_names = tuple(worker.name for worker in self._workers)
         if len(set(self.strategy_names)) != len(self.strategy_names):
             raise ValueError(f"two strategies have one name: {' '.join(self.strategy_names)}")
@@ -72,10 +77,12 @@ class StrategyRunner:
         self._queues: list[Subscription] = []
         self._stopped = False
 
-    def _made(self, choices: list[StrategyChoice]) -> list[StrategyWorker]:
+    def _made(
+        self, choices: list[StrategyChoice], executor: Executor | None, parallel: bool
+    ) -> list[StrategyWorker]:
         """All processes begin before the first is waited for."""
         plans = [strategy_plan(choice) for choice in choices]
-        executors: list[Executor] = [plan.executor or self._executor for plan in plans]
+        executors = [executor_of(plan, executor, parallel=parallel) for plan in plans]
         seats = list(map(make_seat, executors, choices, repeat(RequestEncoder())))
         return [
             StrategyWorker(

@@ -1,0 +1,89 @@
+"""What is wrong between the components of one container, each of which is good by itself.
+
+A table that is wrong is left to whoever tells that: nothing is said of it here.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from barsync_async.config.document import ComponentTable, containers
+from barsync_async.config.tables import PortfolioConfig, StrategyRunnerConfig
+from barsync_async.errors import Mistake
+from barsync_async.mistakes import key_path
+from barsync_async.strategy_choice import executor_of, strategy_plan
+
+T = TypeVar("T", bound=BaseModel)
+
+
+def container_mistakes(document: Mapping[str, Any]) -> Iterator[Mistake]:
+    """All of them, container by container."""
+    for components in containers(document):
+        yield from _lookahead(components)
+        yield from _deadlines(components)
+
+
+def _good(
+    components: Sequence[ComponentTable], kind: str, model: type[T]
+) -> Iterator[tuple[ComponentTable, T]]:
+    """The components of one type whose tables are good, as they are understood."""
+    for each in components:
+        if each.kind == kind:
+            with suppress(ValidationError):
+                yield each, model.model_validate(each.table.get("config", {}))
+
+
+def _lookahead(components: Sequence[ComponentTable]) -> Iterator[Mistake]:
+    """Interpolation, which looks ahead, where there are strategies."""
+    if not any(each.kind == "StrategyRunner" for each in components):
+        return
+    for each in components:
+        asks = each.config.get("missing") == "interpolate"
+        if asks and each.config.get("allow_lookahead") is not True:
+            expected = (
+                "looks ahead, and the container has strategies: "
+                "set allow_lookahead = true if that is meant"
+            )
+            yield Mistake(key_path((*each.path, "config", "missing")), "'interpolate'", expected)
+
+
+def _deadlines(components: Sequence[ComponentTable]) -> Iterator[Mistake]:
+    """Strategies that may take longer than their portfolio waits.
+
+    Both times begin with the features. What all decided is published together, so at equal times
+    one strategy that overruns would race with the portfolio, and take the others with it.
+    """
+    for runner, strategies in _good(components, "StrategyRunner", StrategyRunnerConfig):
+        for portfolio, waits in _good(components, "Portfolio", PortfolioConfig):
+            most_ms = waits.decision_timeout_ms
+            where = key_path((*portfolio.path, "config", "decision_timeout_ms"))
+            limits = dict(_limits(runner, strategies))
+            for place, limit_ms in limits.items():
+                if limit_ms >= most_ms and place is not None:
+                    expected = f"expected less than {where}, which is {most_ms:g}"
+                    yield Mistake(place, f"{limit_ms:g}", expected)
+            if limits.get(None, 0.0) >= most_ms:
+                expected = (
+                    f"expected more than the {limits[None]:g} that time_limit_ms of "
+                    f"{key_path(runner.path)} is unless it is set"
+                )
+                yield Mistake(where, f"{most_ms:g}", expected)
+
+
+def _limits(
+    runner: ComponentTable, strategies: StrategyRunnerConfig
+) -> Iterator[tuple[str | None, float]]:
+    """The time limits that hold, each with where it stands; None: nowhere, it is the default."""
+    own = {"time_limit_ms"} & strategies.model_fields_set
+    shared = key_path((*runner.path, "config", "time_limit_ms")) if own else None
+    for index, choice in enumerate(strategies.strategies):
+        plan = strategy_plan(choice)
+        if executor_of(plan, strategies.executor, parallel=strategies.parallel) == "inline":
+            continue
+        if plan.time_limit_ms is None:
+            yield shared, strategies.time_limit_ms
+        else:
+            keys = ("config", "strategies", index, "time_limit_ms")
+            yield key_path((*runner.path, *keys)), plan.time_limit_ms
