@@ -37,9 +37,24 @@ def check_indicator(choice: IndicatorChoice) -> None:
     """Raises ValueError where ``choice`` is no indicator of ours with good parameters; what is the
     user's own is not loaded for that.
     """
-    name, _ = _parts(choice)
-    if ":" not in name and (name in INDICATORS or entry_point(ENTRY_POINTS, name) is None):
+    if is_ours(choice):
         _parse(choice)
+
+
+def is_ours(choice: IndicatorChoice) -> bool:
+    """Whether it is for us to know what ``choice`` is, and not for the user's own code.
+
+    Raises:
+        ValueError: it has no name.
+    """
+    name, _ = _parts(choice)
+    return name in INDICATORS or (":" not in name and entry_point(ENTRY_POINTS, name) is None)
+
+
+def output_names(spec: IndicatorSpec) -> tuple[str, ...]:
+    """The names of the features that ``spec`` gives."""
+    names: tuple[str, ...] = spec.make(_COLUMNS_OF[spec.scope]).outputs(spec.label)
+    return names
 
 
 def _parse(choice: IndicatorChoice) -> IndicatorSpec:

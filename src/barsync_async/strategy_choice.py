@@ -9,7 +9,7 @@ import msgspec
 
 from barsync_async.plugins import entry_point, load_class, make
 from barsync_async.ports import Strategy
-from barsync_async.strategies import STRATEGIES
+from barsync_async.strategies import STRATEGIES, Momentum, Need, PairsTrading
 
 StrategyChoice = str | dict[str, Any]
 """A name, ``package.module:Class``, or ``{"name": either of them, **parameters}``; of the
@@ -74,6 +74,22 @@ def check_strategy(choice: StrategyChoice) -> None:
         _made(plan.name, STRATEGIES[plan.name], plan.parameters)
     elif ":" not in plan.name and entry_point(ENTRY_POINTS, plan.name) is None:
         raise _unknown(plan.name)
+
+
+def needs_named(choice: StrategyChoice) -> tuple[Need, ...]:
+    """What ``choice`` names that a strategy of ours should read; nothing of what it reads untold,
+    nor of the user's own, which is not loaded.
+
+    Raises:
+        ValueError: as by :func:`check_strategy`.
+    """
+    plan = strategy_plan(choice)
+    if plan.name not in STRATEGIES:
+        return ()
+    maker = STRATEGIES[plan.name]
+    usual = maker().needs
+    made = cast("Momentum | PairsTrading", _made(plan.name, maker, plan.parameters))
+    return tuple(need for need in made.needs if need not in usual)
 
 
 def check_executor(value: object) -> Executor | None:

@@ -111,3 +111,115 @@ def test_another_containers_portfolio_waits_for_nobody_here() -> None:
     del patient["strategies"]
     config["containers"]["other"] = {"components": patient}
     assert told(config) == []
+
+
+# What strategies name
+
+STRATEGIES = f"{PLACE}.strategies.config.strategies"
+
+
+def choosing(
+    choice: str | Mapping[str, Any], *indicators: Any, **features: Any
+) -> list[tuple[str, str, str]]:
+    """What is told where one strategy stands beside ``indicators``, or the usual ones."""
+    given = {**({"indicators": list(indicators)} if indicators else {}), **features}
+    return told(document(strategies={"strategies": [choice]}, features=given))
+
+
+@pytest.mark.parametrize(
+    "choice",
+    [
+        {"name": "momentum", "sources": ["SPY_5m", "QQQ_1m"]},
+        {"name": "momentum", "sma": "slow", "rsi": "rsi_5"},
+        {"name": "pairs_trading", "pairs": [["SPY_1m", "QQQ_1m"]]},
+        {"name": "pairs_trading", "spread": "wide"},
+        {"name": "pairs_trading", "spread": "wide", "pairs": [["QQQ_1m", "SPY_1m"]]},
+    ],
+)
+def test_what_a_strategy_names_may_be_anything_that_is_there(choice: Mapping[str, Any]) -> None:
+    indicators: list[Any] = [
+        *("sma", "rsi", "spread"),
+        {"name": "sma", "window": 50, "label": "slow"},
+        {"name": "rsi", "window": 5},
+        {"name": "spread", "window": 50, "label": "wide"},
+    ]
+    assert choosing(choice, *indicators) == []
+
+
+def test_a_source_that_the_container_does_not_expect_is_refused_by_name() -> None:
+    expected = f"is not expected by the container; it has {' '.join(sorted(SOURCES))}"
+    choice = {"name": "momentum", "sources": ["IWM_1m", "SPY_1m", "DIA_1m"]}
+    assert choosing(choice) == [
+        (f"{STRATEGIES}[0].sources", "'IWM_1m'", expected),
+        (f"{STRATEGIES}[0].sources", "'DIA_1m'", expected),
+    ]
+    other = {"name": "pairs_trading", "pairs": [["SPY_1m", "IWM_1m"]]}
+    assert choosing(other) == [(f"{STRATEGIES}[0].pairs", "'IWM_1m'", expected)]
+
+
+def test_a_feature_that_no_indicator_gives_is_refused_with_those_that_there_are() -> None:
+    choice = {"name": "momentum", "sma": "sma_50", "rsi": "rsi_9"}
+    assert choosing(choice, "sma", {"name": "macd", "label": "m"}, "spread") == [
+        (
+            f"{STRATEGIES}[0].{parameter}",
+            f"'{label}'",
+            f"no indicator of the container gives {label}; there are m m_hist m_signal sma",
+        )
+        for parameter, label in (("sma", "sma_50"), ("rsi", "rsi_9"))
+    ]
+    expected = "no indicator of the container gives wide_zscore; there are correlation"
+    choice = {"name": "pairs_trading", "spread": "wide"}
+    assert choosing(choice, "correlation") == [(f"{STRATEGIES}[0].spread", "'wide'", expected)]
+    choice = {"name": "momentum", "sma": "correlation"}
+    ((where, _, why),) = choosing(choice, "correlation")
+    assert where == f"{STRATEGIES}[0].sma"
+    assert why.endswith("there are none")
+
+
+@pytest.mark.parametrize(
+    ("pair", "features"),
+    [
+        (["QQQ_5m", "SPY_5m"], {}),
+        (["QQQ_1m", "SPY_1m"], {"pairs": [["QQQ_5m", "SPY_5m"]]}),
+    ],
+)
+def test_a_pair_that_is_not_compared_is_refused(
+    pair: list[str], features: Mapping[str, Any]
+) -> None:
+    ((where, value, why),) = choosing({"name": "pairs_trading", "pairs": [pair]}, **features)
+    assert (where, value) == (f"{STRATEGIES}[0].pairs", f"'{'|'.join(pair)}'")
+    assert why == "spread_zscore has no such pair"
+
+
+def test_a_benchmark_is_compared_with_others_of_its_timeframe_the_others_first() -> None:
+    spread = {"name": "spread", "benchmark": "SPY_1m"}
+    assert choosing({"name": "pairs_trading", "pairs": [["SPY_1m", "QQQ_1m"]]}, spread) == []
+    spread = {"name": "spread", "benchmark": "QQQ_1m"}
+    ((where, _, why),) = choosing(
+        {"name": "pairs_trading", "pairs": [["SPY_1m", "QQQ_1m"]]}, spread
+    )
+    assert where == f"{STRATEGIES}[0].pairs"
+    assert "has no such pair" in why
+
+
+def test_what_a_class_of_the_users_own_may_give_or_read_is_not_guessed() -> None:
+    assert choosing({"name": "momentum", "sma": "Range"}, "sma", "mine.own:Range") == []
+    assert choosing({"name": "mine.own:Alpha", "sma": "nowhere", "sources": ["IWM_1m"]}) == []
+    config = document(strategies={"strategies": [{"name": "momentum", "sma": "x"}]})
+    config["containers"]["c"]["components"]["features"] = {"type": "mine.own:Features"}
+    assert told(config) == []
+
+
+def test_what_is_wrong_by_itself_is_not_looked_at_with_others() -> None:
+    choice = {"name": "momentum", "sma": "slow"}
+    ((where, _, _),) = choosing(choice, "smaa")
+    assert where == f"{PLACE}.features.config.indicators[0]"
+    config = document(strategies={"strategies": [{"name": "momentum", "sources": ["IWM_1m"]}]})
+    config["containers"]["c"]["components"]["synchronizer"]["config"]["timeout_ms"] = -1
+    assert [where for where, _, _ in told(config)] == [f"{PLACE}.synchronizer.config.timeout_ms"]
+
+
+def test_what_a_strategy_reads_without_being_told_may_be_missing() -> None:
+    """So it is in the usual composition: pairs_trading waits for a spread that may be added."""
+    assert choosing("pairs_trading", "sma", "rsi", "correlation") == []
+    assert choosing({"name": "momentum", "notional": 5.0}, "correlation") == []

@@ -3,17 +3,25 @@
 A table that is wrong is left to whoever tells that: nothing is said of it here.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
 from barsync_async.config.document import ComponentTable, containers
-from barsync_async.config.tables import PortfolioConfig, StrategyRunnerConfig
+from barsync_async.config.offered import Offered
+from barsync_async.config.tables import (
+    BarSynchronizerConfig,
+    FeatureCalculatorConfig,
+    PortfolioConfig,
+    StrategyRunnerConfig,
+)
 from barsync_async.errors import Mistake
 from barsync_async.mistakes import key_path
-from barsync_async.strategy_choice import executor_of, strategy_plan
+from barsync_async.strategies import Need
+from barsync_async.strategy_choice import executor_of, needs_named, strategy_plan
+from barsync_async.units import SourceId
 
 T = TypeVar("T", bound=BaseModel)
 
@@ -23,6 +31,7 @@ def container_mistakes(document: Mapping[str, Any]) -> Iterator[Mistake]:
     for components in containers(document):
         yield from _lookahead(components)
         yield from _deadlines(components)
+        yield from _needs(components)
 
 
 def _good(
@@ -87,3 +96,37 @@ def _limits(
         else:
             keys = ("config", "strategies", index, "time_limit_ms")
             yield key_path((*runner.path, *keys)), plan.time_limit_ms
+
+
+def _needs(components: Sequence[ComponentTable]) -> Iterator[Mistake]:
+    """Sources, features and pairs that a strategy of ours names and that are not there."""
+    offered = _offered(components)
+    if offered is None:
+        return
+    for runner, strategies in _good(components, "StrategyRunner", StrategyRunnerConfig):
+        for index, choice in enumerate(strategies.strategies):
+            keys: tuple[str | int, ...] = (*runner.path, "config", "strategies", index)
+            for need, why in _unmet(needs_named(choice), offered):
+                yield Mistake(key_path((*keys, need.parameter)), repr(need.given), why)
+
+
+def _unmet(needs: Iterable[Need], offered: Offered) -> Iterator[tuple[Need, str]]:
+    """Those that are not there, each with the reason; of a pair that lacks a source, that alone."""
+    lacking: set[str] = set()
+    for need in needs:
+        why = offered.why_not(need) if lacking.isdisjoint(need.name.split("|")) else None
+        if why is not None:
+            lacking.add(need.name)
+            yield need, why
+
+
+def _offered(components: Sequence[ComponentTable]) -> Offered | None:
+    """None where that cannot be known: a table is wrong, or there is no synchronizer of ours."""
+    synchronizers = [*_good(components, "BarSynchronizer", BarSynchronizerConfig)]
+    calculators = [*_good(components, "MultiSymbolFeatureCalculator", FeatureCalculatorConfig)]
+    kinds = [each.kind for each in components]
+    if not synchronizers or len(synchronizers) < kinds.count("BarSynchronizer"):
+        return None
+    sources = {SourceId(each) for _, table in synchronizers for each in table.expected_sources}
+    is_known = len(calculators) == kinds.count("MultiSymbolFeatureCalculator") == 1
+    return Offered(sources, calculators[0][1] if is_known else None)

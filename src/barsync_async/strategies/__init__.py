@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from barsync_async.strategies.momentum import Momentum
+from barsync_async.strategies.needs import Need
 from barsync_async.strategies.pairs_trading import PairsTrading
 
 STRATEGIES: Mapping[str, type[Momentum] | type[PairsTrading]] = {
@@ -11,4 +12,4 @@ STRATEGIES: Mapping[str, type[Momentum] | type[PairsTrading]] = {
 }
 """Every strategy there is, by the name that a config's ``strategies`` key takes."""
 
-__all__ = ["STRATEGIES", "Momentum", "PairsTrading"]
+__all__ = ["STRATEGIES", "Momentum", "Need", "PairsTrading"]

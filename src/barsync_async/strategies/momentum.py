@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable, Sequence
 from typing import NamedTuple
 
 from barsync_async.messages import Bar, Decision, Features, PortfolioUpdate, frozen_mapping
+from barsync_async.strategies.needs import Need
 from barsync_async.strategies.parameters import (
     check_flag,
     check_label,
@@ -90,6 +91,15 @@ class Momentum:
         self._held: dict[str, _Held] = {}
         self._base: dict[str, str] = {}
         self._base_of: Collection[str] = ()
+
+    @property
+    def needs(self) -> tuple[Need, ...]:
+        """What it reads; without ``sources``, of whichever sources there are."""
+        return (
+            Need("feature", self._sma, "sma", self._sma),
+            Need("feature", self._rsi, "rsi", self._rsi),
+            *(Need("source", each, "sources", each) for each in self._symbols or ()),
+        )
 
     def decide(self, features: Features, portfolio: PortfolioUpdate | None) -> Decision:  # noqa: ARG002 - part of the role
         """The targets, in units by symbol, after the set of ``features``."""

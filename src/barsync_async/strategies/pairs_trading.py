@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Literal, NamedTuple
 
 from barsync_async.messages import Decision, Features, PortfolioUpdate, frozen_mapping
+from barsync_async.strategies.needs import Need
 from barsync_async.strategies.parameters import (
     check_label,
     check_labels,
@@ -137,11 +138,22 @@ class PairsTrading:
         self._notional = notional
         self._rule = _Rule(entry, exit, stop)
         self._chosen = None if pairs is None else _chosen(pairs)
-        self._zscore = f"{spread}_zscore"
+        self._spread, self._zscore = spread, f"{spread}_zscore"
         self._hedge_ratio = "hedge_ratio" if spread == "spread" else f"{spread}_hedge_ratio"
         self._held: dict[_Pair, _Held] = {}
         self._found: Sequence[_Pair] = ()
         self._found_in: Collection[str] = ()
+
+    @property
+    def needs(self) -> tuple[Need, ...]:
+        """What it reads; without ``pairs``, of whichever pairs there are."""
+        pairs = self._chosen or ()
+        sources = dict.fromkeys(each for pair in pairs for each in (pair.left, pair.right))
+        return (
+            Need("across", self._zscore, "spread", self._spread),
+            *(Need("source", each, "pairs", each) for each in sources),
+            *(Need("pair", pair.name, "pairs", pair.name, of=self._zscore) for pair in pairs),
+        )
 
     def decide(self, features: Features, portfolio: PortfolioUpdate | None) -> Decision:  # noqa: ARG002 - part of the role
         """The targets, in units by symbol, after the set of ``features``."""
