@@ -77,7 +77,7 @@ time_limit_ms = 10.5
 
 [containers.agg.components.portfolio]
 type = "Portfolio"
-config = { cash = -5, decision_timeout_ms = 20, costs = { slippage_bps = 1 }, limits = {} }
+config = { cash = 5, decision_timeout_ms = 20, costs = { slippage_bps = 1 }, limits = {} }
 
 [containers.agg.components.own]
 type = "mine.own:Component"
@@ -253,6 +253,8 @@ def test_the_message_names_the_file_and_every_mistake_on_a_line_of_its_own() -> 
         (f"{STRATEGIES}.time_limit_ms", math.nan, "should be a finite number"),
         (f"{STRATEGIES}.executor", "fork", "should be 'inline', 'thread' or 'process'"),
         (f"{STRATEGIES}.max_faults", -1, "greater than or equal to 0"),
+        (f"{PORTFOLIO}.cash", 0, "should be greater than 0"),
+        (f"{PORTFOLIO}.cash", -5.0, "should be greater than 0"),
         (f"{PORTFOLIO}.cash", math.inf, "should be a finite number"),
         (f"{PORTFOLIO}.decision_timeout_ms", -0.0, "should be greater than 0"),
         (f"{PORTFOLIO}.costs.slippage_bps", -1, "greater than or equal to 0"),

@@ -353,7 +353,7 @@ class LimitsConfig(_Table):
 class PortfolioConfig(_Table):
     """The ``config`` of a ``Portfolio``."""
 
-    cash: Annotated[float, Field(allow_inf_nan=False)] = 1_000_000.0
+    cash: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1_000_000.0
     decision_timeout_ms: Milliseconds = 500
     costs: CostsConfig | None = None
     limits: LimitsConfig | None = None

@@ -1,6 +1,7 @@
 """The single writer: one version a timestamp, whoever decides when."""
 
 import asyncio
+import math
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from itertools import permutations
@@ -161,6 +162,12 @@ def test_versions_strictly_increase_one_a_timestamp() -> None:
     assert [each.version for each in bench.versions] == [*range(1, 11)]
     assert [each.timestamp for each in bench.versions] == [NOON + n * MINUTE for n in range(10)]
     assert [each.equity for each in bench.versions] == [1_000_000.0 + 3 * n for n in range(10)]
+
+
+@pytest.mark.parametrize("cash", [0, 0.0, -1.0, math.nan, math.inf])
+def test_cash_of_which_there_could_be_no_share_is_refused(cash: float) -> None:
+    with pytest.raises(ValueError, match=f"cash = {cash}: expected a number above 0"):
+        Portfolio(cash)
 
 
 def test_without_strategies_every_features_event_still_gives_a_version() -> None:

@@ -1,6 +1,7 @@
 """The portfolio component: the single writer behind a barrier per timestamp."""
 
 import asyncio
+import math
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from functools import partial
@@ -35,13 +36,14 @@ class Portfolio:
     version. Without a loop there is no timer and every strategy is waited for.
 
     Args:
-        cash: what it starts with, in the currency of the closes.
+        cash: what it starts with, in the currency of the closes; above 0, for weights, leverage and
+            drawdown are shares of it.
         decision_timeout_ms: how long it waits for decisions.
         costs: of a fill, or its fields: :class:`~barsync_async.portfolio.Costs`.
         limits: of positions, or its fields: :class:`~barsync_async.portfolio.Limits`.
 
     Raises:
-        ValueError: a cost or a limit makes no sense.
+        ValueError: the cash, a cost or a limit makes no sense.
         TypeError: there is no such cost or limit.
     """
 
@@ -56,6 +58,8 @@ class Portfolio:
         costs: Costs | Mapping[str, float] | None = None,
         limits: Limits | Mapping[str, Any] | None = None,
     ) -> None:
+        if not 0 < cash < math.inf:
+            raise ValueError(f"cash = {cash!r}: expected a number above 0")
         charged = Costs(**costs) if isinstance(costs, Mapping) else costs
         allowed = Limits(**limits) if isinstance(limits, Mapping) else limits
         self._make_book = partial(Book, cash, charged, allowed)
