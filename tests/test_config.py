@@ -295,7 +295,7 @@ def test_a_single_mistake_is_named_where_it_stands(path: str, value: Any, expect
             f"{FEATURES}.indicators",
             2,
             {"name": "sma", "windwo": 3},
-            "argument 'windwo'",
+            "no parameter 'windwo'",
         ),
         (f"{FEATURES}.indicators", 2, {"name": "sma", "window": -3}, "a whole number from 1"),
         (f"{FEATURES}.indicators", 2, {}, "a table with the key name"),
@@ -313,7 +313,7 @@ def test_a_single_mistake_is_named_where_it_stands(path: str, value: Any, expect
             f"{STRATEGIES}.strategies",
             3,
             {"name": "momentum", "notional": 10**400},
-            "momentum: int too large to convert to float",
+            "momentum: OverflowError: int too large to convert to float",
         ),
         (
             f"{STRATEGIES}.strategies",

@@ -105,7 +105,7 @@ def test_a_window_has_its_bounds(name: str, minimum: int) -> None:
         ({"name": ["sma"]}, "indicator {'name': ['sma']}: expected a name, or a table"),
         ({"window": 5}, "indicator {'window': 5}: expected a name, or a table"),
         (7, "indicator 7: expected a name, or a table"),
-        ({"name": "sma", "windwo": 5}, "sma: got an unexpected keyword argument 'windwo'"),
+        ({"name": "sma", "windwo": 5}, "sma: has no parameter 'windwo'"),
         ({"name": "sma", "windwo": 5}, "it takes window"),
         ({"name": "sma", "window": True}, "sma: window = True: expected a whole number"),
         ({"name": "sma", "window": 5.0}, "sma: window = 5.0: expected a whole number"),

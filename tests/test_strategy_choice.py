@@ -96,10 +96,10 @@ def test_a_strategy_that_there_is_not_is_refused_at_once(choice: Any, expected: 
 @pytest.mark.parametrize(
     ("parameters", "expected"),
     [
-        ({"nerve": 1}, "momentum: got an unexpected keyword argument 'nerve'; it takes notional"),
+        ({"nerve": 1}, "momentum: has no parameter 'nerve'; it takes notional"),
         ({"notional": 0}, "notional = 0: expected a number above 0"),
         ({"notional": "much"}, "notional = 'much': expected a number above 0"),
-        ({"notional": 10**400}, "momentum: int too large to convert to float"),
+        ({"notional": 10**400}, "momentum: OverflowError: int too large to convert to float"),
         ({"sources": 3}, "sources = 3: expected a list of names"),
         ({"sources": ["SPY"]}, "'SPY' is not SYMBOL_TIMEFRAME"),
     ],

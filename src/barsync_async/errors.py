@@ -4,6 +4,7 @@
 
     BarsyncError
     ├── ConfigError            one or more mistakes in a config or scenario file, all of them
+    ├── ItemsRefused           some of a list in a config cannot be made; a ValueError, too
     ├── ComponentError         a container was put together wrongly
     ├── FeedError              a feed cannot go on as configured
     │   ├── ConnectionRefused  the venue could not be reached, or cut the connection
@@ -19,7 +20,7 @@
 A late, duplicate, malformed or unknown bar is an outcome, never an exception.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
@@ -52,6 +53,18 @@ class ConfigError(BarsyncError):
         count = len(self.mistakes)
         head = f"{self.origin}: {count} mistake{'s' if count != 1 else ''}"
         return "\n".join([head, *(f"  {mistake}" for mistake in self.mistakes)])
+
+
+class ItemsRefused(BarsyncError, ValueError):
+    """Some items of the list ``key`` cannot be made; carries why, for each by its index."""
+
+    def __init__(self, key: str, reasons: Mapping[int, Exception]) -> None:
+        super().__init__(key, reasons)
+        self.key = key
+        self.reasons = dict(sorted(reasons.items()))
+
+    def __str__(self) -> str:
+        return "; ".join(f"{self.key}[{index}]: {why}" for index, why in self.reasons.items())
 
 
 class ComponentError(BarsyncError):

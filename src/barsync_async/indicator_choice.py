@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from barsync_async.errors import ItemsRefused
 from barsync_async.features import INDICATORS, IndicatorSpec, PairColumns
 from barsync_async.features.indicator import SCOPES, IndicatorMaker
-from barsync_async.plugins import entry_point, load_class, make
+from barsync_async.plugins import each_made, entry_point, load_class, make, named
 from barsync_async.units import SourceId, split_source
 
 IndicatorChoice = str | Mapping[str, Any]
@@ -28,9 +29,13 @@ def parse_indicators(choices: Iterable[IndicatorChoice]) -> tuple[IndicatorSpec,
     name and the values of all of them: ``sma_50``, ``macd_8_21_5``.
 
     Raises:
-        ValueError: there is no such indicator, or it does not take a parameter or its value.
+        ItemsRefused: of some, there is no such indicator, or it does not take a parameter or its
+            value.
     """
-    return tuple([_parse(choice) for choice in choices])
+    specs, refused = each_made(_parse, dict(enumerate(choices)))
+    if refused:
+        raise ItemsRefused("indicators", refused)
+    return tuple(specs.values())
 
 
 def check_indicator(choice: IndicatorChoice) -> None:
@@ -66,10 +71,13 @@ def _parse(choice: IndicatorChoice) -> IndicatorSpec:
         raise ValueError(f"{name}: scope = {scope!r}: expected one of {' '.join(SCOPES)}")
     _check_label(name, label)
     _check_benchmark(name, scope, benchmark)
-    _try(name, partial(maker, _COLUMNS_OF[scope]), parameters)
+    indicator = make(name, partial(maker, _COLUMNS_OF[scope]), parameters)
+    with named(name):
+        label = _default_label(name, maker, parameters) if label is None else label
+        _check_methods(indicator, label)
     return IndicatorSpec(
-        label=_default_label(name, maker, parameters) if label is None else label,
-        make=partial(maker, **parameters),
+        label=label,
+        make=lambda columns: make(name, partial(maker, columns), parameters),
         scope=scope,
         benchmark=None if benchmark is None else SourceId(benchmark),
     )
@@ -105,16 +113,13 @@ def _found(name: str) -> IndicatorMaker:
     return load_class(path)
 
 
-def _try(name: str, maker: IndicatorMaker, parameters: Mapping[str, Any]) -> None:
-    """Make one for a single column, to see whether it can be."""
-    try:
-        indicator = make(name, maker, parameters)
-    except ValueError as error:
-        said = str(error)
-        raise ValueError(said if said.startswith(f"{name}: ") else f"{name}: {said}") from error
+def _check_methods(indicator: Any, label: str) -> None:
     for method in ("outputs", "update"):
         if not callable(getattr(indicator, method, None)):
-            raise ValueError(f"{name}: an indicator has outputs(label) and update(...)")
+            raise ValueError("an indicator has outputs(label) and update(...)")
+    names = indicator.outputs(label)
+    if not isinstance(names, tuple) or not all(isinstance(each, str) for each in names):
+        raise ValueError(f"outputs({label!r}) gives {names!r}: expected a tuple of names")
 
 
 def _check_label(name: str, label: object) -> None:

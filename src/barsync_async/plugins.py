@@ -1,12 +1,20 @@
 """Classes of the user's own, named ``package.module:Class`` in a config or by an entry point of an
-installed package, and how any is made.
+installed package, and how any is made. Whatever their code raises is told in a line.
 """
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from importlib import import_module
 from importlib.metadata import entry_points
-from typing import Any
+from typing import Any, TypeVar
+
+from barsync_async.errors import BarsyncError
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+_MOST_TEXT = 500
 
 
 def load_class(path: str) -> Callable[..., Any]:
@@ -18,8 +26,8 @@ def load_class(path: str) -> Callable[..., Any]:
     module_name, _, name = path.partition(":")
     try:
         found = getattr(import_module(module_name), name)
-    except Exception as error:  # importing runs the module, and it may raise anything
-        raise ValueError(f"{path!r} cannot be loaded: {error}") from error
+    except (Exception, SystemExit) as error:  # importing runs the module, and it may raise anything
+        raise ValueError(f"{path!r} cannot be loaded: {_line(told(error))}") from error
     if not callable(found):
         raise ValueError(f"{path!r} is no class")
     return found  # type: ignore[no-any-return]  # whatever it is, it can be called
@@ -36,14 +44,72 @@ def make(name: str, maker: Callable[..., Any], parameters: Mapping[str, Any]) ->
     """``maker(**parameters)``; ``name`` is how the user calls it.
 
     Raises:
-        ValueError: it has no such parameter, lacks one, or refuses a value.
+        ValueError: it has no such parameter, lacks one, refuses a value, or raises anything else.
+    """
+    with named(name):
+        _check_parameters(maker, parameters)
+        return maker(**parameters)
+
+
+def _check_parameters(maker: Callable[..., Any], given: Mapping[str, Any]) -> None:
+    try:
+        signature = inspect.signature(maker)
+    except ValueError:  # some that are written in C have none: calling them tells
+        return
+    try:
+        signature.bind(**given)
+    except TypeError as error:
+        known = signature.parameters
+        strange = next((key for key in given if key not in known), None)
+        why = str(error) if strange is None else f"has no parameter {strange!r}"
+        raise ValueError(f"{why}; it takes {' '.join(known) or 'nothing'}") from None
+
+
+@contextmanager
+def named(name: str) -> Iterator[None]:
+    """Whatever the code within raises is raised as a ValueError of one line that begins with
+    ``name``.
     """
     try:
-        inspect.signature(maker).bind(**parameters)
-    except TypeError as error:
-        known = " ".join(inspect.signature(maker).parameters)
-        raise ValueError(f"{name}: {error}; it takes {known or 'nothing'}") from None
+        yield
+    except (Exception, SystemExit) as error:
+        line = _line(reason(error))
+        raise ValueError(line if line.startswith(f"{name}: ") else f"{name}: {line}") from error
+
+
+def each_made(
+    maker: Callable[[T], R], items: Mapping[int, T]
+) -> tuple[dict[int, R], dict[int, ValueError]]:
+    """``maker`` of each of ``items``, and the errors of those that it refused."""
+    made: dict[int, R] = {}
+    refused: dict[int, ValueError] = {}
+    for index, item in items.items():
+        try:
+            made[index] = maker(item)
+        except ValueError as error:
+            refused[index] = error
+    return made, refused
+
+
+def reason(error: BaseException) -> str:
+    """The text of ``error`` where it was raised to be read; of all else its type, too."""
+    speaks = isinstance(error, ValueError | BarsyncError)
+    return (_text(error) if speaks else "") or told(error)
+
+
+def told(error: BaseException) -> str:
+    """``error`` by its type, and its text if it has one."""
+    text = _text(error)
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
+def _text(error: BaseException) -> str:
     try:
-        return maker(**parameters)
-    except (TypeError, ArithmeticError) as error:
-        raise ValueError(f"{name}: {error}") from error
+        return str(error)
+    except Exception:  # noqa: BLE001 - an exception's text is its own code, and may raise too
+        return ""
+
+
+def _line(text: str) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= _MOST_TEXT else f"{line[: _MOST_TEXT - 3]}..."

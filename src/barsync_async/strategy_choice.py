@@ -7,7 +7,7 @@ from typing import Any, Literal, cast, get_args
 
 import msgspec
 
-from barsync_async.plugins import entry_point, load_class, make
+from barsync_async.plugins import entry_point, load_class, make, named
 from barsync_async.ports import Strategy
 from barsync_async.strategies import STRATEGIES, Momentum, Need, PairsTrading
 
@@ -137,7 +137,8 @@ def _copied(name: str, parameters: Mapping[str, Any]) -> Mapping[str, Any]:
 
 def _made(name: str, maker: Callable[..., Any], parameters: Mapping[str, Any]) -> Strategy:
     strategy = make(name, maker, _copied(name, parameters))
-    named = isinstance(getattr(strategy, "name", None), str)
-    if named and callable(getattr(strategy, "decide", None)):
-        return strategy  # type: ignore[no-any-return]  # just looked at
-    raise ValueError(f"{name}: a strategy has a name and decide(features, portfolio)")
+    with named(name):
+        has_name = isinstance(getattr(strategy, "name", None), str)
+        if has_name and callable(getattr(strategy, "decide", None)):
+            return strategy  # type: ignore[no-any-return]  # just looked at
+        raise ValueError("a strategy has a name and decide(features, portfolio)")

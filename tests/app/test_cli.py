@@ -130,7 +130,10 @@ def test_check_loads_the_users_own_components(config: Path) -> None:
 @pytest.mark.parametrize(
     ("kind", "why"),
     [
-        ("no.such:Thing", "'no.such:Thing' cannot be loaded: No module named 'no'"),
+        (
+            "no.such:Thing",
+            "'no.such:Thing' cannot be loaded: ModuleNotFoundError: No module named 'no'",
+        ),
         ("collections:Counter", "is no component: it needs initialize(container) and start()"),
         ("barsync_async:Portfolio", "has a Portfolio already, 'portfolio': a second one would"),
     ],

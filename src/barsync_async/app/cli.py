@@ -73,6 +73,7 @@ def check(config: Path) -> None:
     """Say what is wrong in CONFIG, all of it, or what it would run."""
     with errors_told():
         parsed = load_config(config, os.environ)
+        log_as_told(parsed)
         routes_of(parsed)
         build_containers(parsed, clock=SystemClock(), intake=Intake())
         click.echo(f"{config}: good")

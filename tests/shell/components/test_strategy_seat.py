@@ -78,4 +78,5 @@ def test_one_that_cannot_begin_anew_is_told_at_each_question(tmp_path: Path) -> 
     assert first == Failure("died", "the process ended with 4")
     for later in (second, third):
         assert (later.kind, later.is_anew) == ("died", False)
-        assert later.detail.startswith("cannot be made anew: FileNotFoundError: ")
+        anew = f"cannot be made anew: {UNRULY}:MadeOnce: FileNotFoundError: "
+        assert later.detail.startswith(anew)

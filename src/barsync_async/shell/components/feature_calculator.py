@@ -31,7 +31,7 @@ class MultiSymbolFeatureCalculator:
             shortest timeframe.
 
     Raises:
-        ValueError: an indicator is unknown or its parameters are wrong.
+        ItemsRefused: some indicators are unknown or their parameters are wrong.
     """
 
     stop_rank: ClassVar[int] = 1

@@ -16,6 +16,7 @@ from barsync_async.messages import (
     excerpt,
     frozen_mapping,
 )
+from barsync_async.plugins import reason, told
 from barsync_async.ports import Strategy
 from barsync_async.units import symbol_of
 
@@ -79,7 +80,7 @@ def made_anew(make: Callable[[], T], failure: Failure) -> tuple[T | None, Failur
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # noqa: BLE001 - told with the failure that led here
-        detail = f"{failure.detail}; cannot be made anew: {told(error)}"
+        detail = f"{failure.detail}; cannot be made anew: {reason(error)}"
         return None, Failure(failure.kind, excerpt(detail), is_anew=False)
 
 
@@ -131,11 +132,3 @@ def _units(key: str, value: Any) -> float:
     if abs(value) > _MOST_UNITS:
         raise ValueError(f"target of {key!r} is {value!r}: expected at most {_MOST_UNITS:g} units")
     return float(value)
-
-
-def told(error: BaseException) -> str:
-    """``error`` in a line, by its type at least."""
-    try:
-        return f"{type(error).__name__}: {error}"
-    except Exception:  # noqa: BLE001 - an exception's text is its own code, and may raise too
-        return type(error).__name__

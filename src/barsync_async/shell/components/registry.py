@@ -1,7 +1,10 @@
 """From the tables of a config to containers with their components."""
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from typing import Any
+
+import structlog
 
 from barsync_async.config import (
     BarSynchronizerConfig,
@@ -10,9 +13,9 @@ from barsync_async.config import (
     ContainerConfig,
     parsed_component_config,
 )
-from barsync_async.errors import ComponentError, ConfigError, Mistake
-from barsync_async.mistakes import key_path
-from barsync_async.plugins import load_class, make
+from barsync_async.errors import ComponentError, ConfigError, ItemsRefused, Mistake
+from barsync_async.mistakes import key_path, shown
+from barsync_async.plugins import load_class, make, named
 from barsync_async.ports import Clock
 from barsync_async.shell.calendars import load_calendars
 from barsync_async.shell.components.feature_calculator import MultiSymbolFeatureCalculator
@@ -23,6 +26,8 @@ from barsync_async.shell.container import Container, ContainerRole
 from barsync_async.shell.feeds.connections import ConnectionPlan
 from barsync_async.shell.intake import Intake
 from barsync_async.units import SourceId, WallMs
+
+log = structlog.get_logger("barsync.config")
 
 COMPONENTS: Mapping[str, Callable[..., Any]] = {
     "BarSynchronizer": BarSynchronizer,
@@ -79,12 +84,25 @@ class _Maker:
     def container(self, name: str, table: ContainerConfig) -> Container:
         container = Container(name, ContainerRole(table.role), clock=self._clock)
         for key, component in table.components.items():
+            keys = ("containers", name, "components", key)
             try:
-                container.add_component(key, self._component(component))
+                self._add(container, key, component)
+            except ItemsRefused as error:
+                for index, why in error.reasons.items():
+                    value = shown(component.config[error.key][index])
+                    self._refuse((*keys, "config", error.key, index), value, why)
             except (ValueError, ComponentError) as error:
-                path = key_path(("containers", name, "components", key))
-                self.mistakes.append(Mistake(path, component.type, str(error)))
+                self._refuse(keys, component.type, error)
         return container
+
+    def _add(self, container: Container, key: str, table: ComponentConfig) -> None:
+        component = self._component(table)
+        with nullcontext() if table.type in COMPONENTS else named(table.type):
+            container.add_component(key, component)
+
+    def _refuse(self, keys: Sequence[str | int], value: str, error: Exception) -> None:
+        self.mistakes.append(Mistake(key_path(keys), value, str(error)))
+        log.debug("cannot be made", path=key_path(keys), exc_info=error)
 
     def _component(self, table: ComponentConfig) -> Any:
         if table.type not in COMPONENTS:
@@ -92,7 +110,7 @@ class _Maker:
         parameters = parsed_component_config(table.type, table.config)
         if table.type == "BarSynchronizer":
             return self._synchronizer(parameters)
-        return make(table.type, COMPONENTS[table.type], parameters)
+        return COMPONENTS[table.type](**parameters)
 
     def _synchronizer(self, parameters: dict[str, Any]) -> BarSynchronizer:
         parameters.pop("allow_lookahead", None)  # looked at when the config was parsed
@@ -105,7 +123,7 @@ class _Maker:
         parameters["unordered_feeds"] = frozenset(
             each.name for each in self._connections if not each.in_order
         )
-        synchronizer: BarSynchronizer = make("BarSynchronizer", BarSynchronizer, parameters)
+        synchronizer = BarSynchronizer(**parameters)
         synchronizer.intake = self._intake
         return synchronizer
 

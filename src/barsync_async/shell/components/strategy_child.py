@@ -11,7 +11,8 @@ from multiprocessing.connection import Connection
 from queue import SimpleQueue
 from threading import Thread
 
-from barsync_async.shell.components.held_strategy import HeldStrategy, told
+from barsync_async.plugins import reason
+from barsync_async.shell.components.held_strategy import HeldStrategy
 from barsync_async.shell.components.strategy_wire import (
     Greeting,
     decode_request,
@@ -41,8 +42,7 @@ def _greet(connection: "Connection[bytes, bytes]", choice: bytes) -> HeldStrateg
     try:
         held = HeldStrategy(strategy_maker(pickle.loads(choice)))  # noqa: S301 - from the daemon
     except Exception as error:  # noqa: BLE001 - told by the daemon
-        why = str(error) if isinstance(error, ValueError) else told(error)
-        connection.send_bytes(encode_greeting(Greeting("", why)))
+        connection.send_bytes(encode_greeting(Greeting("", reason(error))))
         return None
     connection.send_bytes(encode_greeting(Greeting(held.name, None)))
     return held

@@ -1,11 +1,11 @@
 """Strategies side by side: features in, signals out, always in the same order."""
 
 from collections.abc import Iterable
-from itertools import repeat
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 import anyio
 
+from barsync_async.errors import ItemsRefused
 from barsync_async.messages import (
     Decision,
     Event,
@@ -15,6 +15,8 @@ from barsync_async.messages import (
     Signal,
     StrategyFault,
 )
+from barsync_async.plugins import each_made
+from barsync_async.shell.components.strategy_seat import Seat
 from barsync_async.shell.components.strategy_wire import RequestEncoder
 from barsync_async.shell.components.strategy_worker import (
     StrategyStatistics,
@@ -50,7 +52,8 @@ class StrategyRunner:
         max_faults: how many faults in a row until a strategy is left off; 0: it never is.
 
     Raises:
-        ValueError: a strategy is unknown, its parameters are wrong, or two have one name.
+        ItemsRefused: some strategies are unknown, or cannot be made with their parameters.
+        ValueError: two have one name, or there is no such executor.
     """
 
     stop_rank: ClassVar[int] = 2
@@ -81,18 +84,25 @@ class StrategyRunner:
         self, choices: list[StrategyChoice], executor: Executor | None, parallel: bool
     ) -> list[StrategyWorker]:
         """All processes begin before the first is waited for."""
-        plans = [strategy_plan(choice) for choice in choices]
-        executors = [executor_of(plan, executor, parallel=parallel) for plan in plans]
-        seats = list(map(make_seat, executors, choices, repeat(RequestEncoder())))
-        return [
-            StrategyWorker(
-                seat,
-                executor,
-                time_limit_ms=plan.time_limit_ms or self._time_limit_ms,
-                max_faults=self._max_faults,
-            )
-            for seat, executor, plan in zip(seats, executors, plans, strict=True)
-        ]
+        encoder = RequestEncoder()
+
+        def seated(choice: StrategyChoice) -> _Seated:
+            plan = strategy_plan(choice)
+            place = executor_of(plan, executor, parallel=parallel)
+            seat = make_seat(place, choice, encoder)
+            return _Seated(seat, place, plan.time_limit_ms or self._time_limit_ms)
+
+        seats, unseated = each_made(seated, dict(enumerate(choices)))
+        workers, nameless = each_made(self._worker, seats)
+        if unseated or nameless:
+            for each in seats.values():
+                each.seat.stop()
+            raise ItemsRefused("strategies", {**unseated, **nameless})
+        return [*workers.values()]
+
+    def _worker(self, seated: "_Seated") -> StrategyWorker:
+        seat, executor, limit_ms = seated
+        return StrategyWorker(seat, executor, time_limit_ms=limit_ms, max_faults=self._max_faults)
 
     def statistics(self) -> tuple[StrategyStatistics, ...]:
         """What was counted so far of each strategy, in their order."""
@@ -171,6 +181,12 @@ class StrategyRunner:
             event = said[name]
             if event is not None:
                 self._bus.publish(event)
+
+
+class _Seated(NamedTuple):
+    seat: Seat
+    executor: Executor
+    limit_ms: float
 
 
 def _event(
