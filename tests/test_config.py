@@ -434,6 +434,27 @@ def test_a_class_of_the_users_own_is_not_loaded_to_check_a_config() -> None:
     parse_config(changed("containers.agg.components.own.type", "no.such:Thing"), "some.toml")
 
 
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("var/events.jsonl", "var/events.jsonl"),
+        ("var/events.jsonl", "./var//old/../events.jsonl"),
+        ("-", "-"),
+    ],
+)
+def test_two_outputs_to_one_file_are_refused(one: str, other: str) -> None:
+    document = good()
+    document["outputs"] = {
+        "first": {"type": "jsonl", "path": one},
+        "screen": {"type": "console"},
+        "second": {"type": "jsonl", "path": other, "events": ["SIGNAL"]},
+    }
+    expected = "outputs.first.path is the same: lines of both would stand in it as they come"
+    assert mistakes(document) == [("outputs.second.path", repr(other), expected)]
+    document["outputs"]["second"]["path"] = "var/other.jsonl"
+    assert accepted(document)
+
+
 def test_the_pattern_and_a_feed_make_a_config() -> None:
     pattern = create_feature_aggregator_pattern()
     sources = ["SPY_1m", "QQQ_1m", "SPY_5m"]

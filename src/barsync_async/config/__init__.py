@@ -15,6 +15,7 @@ from barsync_async.config.mistakes import (
     component_mistakes,
     feed_mistakes,
     live_mistakes,
+    output_mistakes,
     source_mistakes,
     told,
 )
@@ -73,6 +74,7 @@ def parse_config(document: Mapping[str, Any], origin: str) -> Config:
     mistakes += source_mistakes(document)
     mistakes += container_mistakes(document)
     mistakes += live_mistakes(document)
+    mistakes += output_mistakes(document)
     if mistakes or config is None:
         raise ConfigError(origin, mistakes)
     config._origin = origin  # noqa: SLF001 - this is its maker

@@ -1,9 +1,10 @@
-"""What is wrong in a config: each table by itself, and which sources are where.
+"""What is wrong in a config: each table by itself, and which sources and files are where.
 
 The document may hold anything at all; nothing here assumes more of it than it has looked at.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from posixpath import normpath
 from typing import Any
 
 from pydantic import ValidationError
@@ -180,6 +181,20 @@ def _options(table: Mapping[str, Any]) -> VenueOptions | None:
     return VenueOptions(
         url=url if isinstance(url, str) else None, credentials=credentials, format=form
     )
+
+
+def output_mistakes(document: Mapping[str, Any]) -> Iterator[Mistake]:
+    """Outputs that write where another one does."""
+    places: dict[str, str] = {}
+    for name, output in items(document.get("outputs")):
+        table = dict(items(output))
+        path = table.get("path")
+        if table.get("type") == "jsonl" and isinstance(path, str):
+            where = key_path(("outputs", name, "path"))
+            first = places.setdefault(normpath(path), where)
+            if first != where:
+                expected = f"{first} is the same: lines of both would stand in it as they come"
+                yield Mistake(where, repr(path), expected)
 
 
 def source_mistakes(document: Mapping[str, Any]) -> Iterator[Mistake]:
