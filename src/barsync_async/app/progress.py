@@ -1,7 +1,7 @@
 """How far the reading of histories is: a bar on a terminal, elsewhere a line now and then."""
 
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from datetime import UTC, datetime
 from types import TracebackType
@@ -10,7 +10,7 @@ from typing import Any, Self
 import click
 import structlog
 
-from barsync_async.messages import Event, EventType
+from barsync_async.messages import Bar, Event, EventType
 from barsync_async.shell.clock import SystemClock
 from barsync_async.shell.container import Container
 from barsync_async.shell.feeds.file_feed import BarHistory
@@ -63,7 +63,7 @@ class Progress:
 
     @property
     def bars(self) -> int:
-        """Read so far."""
+        """Handed on so far."""
         return self._read
 
     @property
@@ -100,9 +100,12 @@ class Progress:
         self._tell()
         self._context.__exit__(kind, error, traceback)
 
-    def add(self, bars: int) -> None:
-        """So many more were read."""
-        self._read += bars
+    def add(self) -> None:
+        """One more was handed on."""
+        self._read += 1
+
+    def look(self) -> None:
+        """Say how far it is, if that was not said of late."""
         now_ns = self._clock.now().mono
         if now_ns - self._said_ns >= (_SAY_NS if self._bar is None else _REDRAW_NS):
             self._said_ns = now_ns
@@ -150,8 +153,15 @@ class _Watched:
     def survey(self) -> Survey:
         return self._history.survey
 
-    def chunks(self, rows: int) -> Iterator[Sequence[HistoryItem]]:
+    def chunks(self, rows: int) -> Iterator[Iterable[HistoryItem]]:
         for chunk in self._history.chunks(min(rows, _CHUNK_ROWS)):
-            yield chunk
-            self._progress.add(len(chunk))
+            yield self._told(chunk)
+            self._progress.look()
         self._progress.ended()
+
+    def _told(self, chunk: Iterable[HistoryItem]) -> Iterator[HistoryItem]:
+        """One that was not handed on when the run ends does not count."""
+        for item in chunk:
+            yield item
+            if isinstance(item, Bar):
+                self._progress.add()

@@ -3,6 +3,7 @@
 import csv
 import itertools
 import json
+import signal
 import sys
 from importlib import import_module
 from pathlib import Path
@@ -162,6 +163,26 @@ def test_what_broke_a_run_off_stands_on_the_report_of_what_there_is(
     assert "ConservationBroken" in page[page.index('id="partial"') :]
     assert "partial: ConservationBroken" in result.stdout
     assert 0 < len(rows(world.parent, "sets")) < 120
+
+
+def test_a_run_that_is_stopped_says_how_many_bars_it_went_through(
+    world: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    apply, calls = Book.apply, itertools.count(1)
+
+    def stopping(*given: Any, **named: Any) -> Any:
+        if next(calls) == 50:
+            signal.raise_signal(signal.SIGINT)
+        return apply(*given, **named)
+
+    monkeypatch.setattr(Book, "apply", stopping)
+    result = backtest(world, "--data", world.parent, *LABEL)
+    assert result.exit_code == 0, result.output
+    assert "partial: It was stopped" in result.stdout
+    received = {row["source"]: int(row["received"]) for row in rows(world.parent, "sources")}
+    went_through = received["SPY_1m"] + received["QQQ_1m"]
+    assert 90 < went_through < 110
+    assert f"{went_through} bars in " in result.stdout
 
 
 def test_only_bars_between_two_moments_are_run(world: Path) -> None:

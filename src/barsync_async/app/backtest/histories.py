@@ -1,6 +1,6 @@
 """The histories of a backtest: every file opened, looked through, and cut to a span of time."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from itertools import chain, islice
 
@@ -48,7 +48,7 @@ class Within:
         self._length_ms = TIMEFRAMES[split_source(history.source)[1]].length_ms
         self.survey: Survey = _surveyed(self)
 
-    def chunks(self, rows: int) -> Iterator[Sequence[HistoryItem]]:
+    def chunks(self, rows: int) -> Iterator[Iterable[HistoryItem]]:
         """As those of the whole history; some may be shorter."""
         items = chain.from_iterable(self._history.chunks(rows))
         while chunk := [*islice(self._inside(items), rows)]:

@@ -34,7 +34,7 @@ class BarHistory(Protocol):
     def survey(self) -> Survey:
         """How many they are, from when to when."""
 
-    def chunks(self, rows: int) -> Iterator[Sequence[HistoryItem]]:
+    def chunks(self, rows: int) -> Iterator[Iterable[HistoryItem]]:
         """At most ``rows`` at a time, and each rejection behind the bar that it follows.
 
         Raises:
