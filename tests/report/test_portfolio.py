@@ -150,6 +150,38 @@ def test_what_a_trade_costs_beyond_its_value_is_told_apart() -> None:
     assert portfolio_figures(series, strategies).unattributed == 0.0
 
 
+def changes_after(*wanted: float) -> list[int]:
+    """How many changes are counted after each set, where one strategy wants this many units of A
+    and at most 12 are granted.
+    """
+    day = Day()
+    counted = []
+    for number, units in enumerate(wanted, 1):
+        day.minute(number, {"A_1m": 10}, {"one": {"A": int(units)}})
+        counted.append(day.record.strategies()["one"].changes)
+    return counted
+
+
+def test_a_wish_that_is_refused_is_a_change_once_however_often_it_is_asked_again() -> None:
+    assert changes_after(5, 5, 20, 20, 20, 20) == [1, 1, 2, 2, 2, 2]
+    assert changes_after(20, 20, 5, 5, 20, 20, 0, 0) == [1, 1, 2, 2, 3, 3, 4, 4]
+
+
+def test_to_want_what_one_has_after_a_refusal_is_a_change_of_mind() -> None:
+    assert changes_after(0, 0, 20, 0) == [0, 0, 1, 2]
+
+
+@given(st.lists(st.integers(-20, 20), max_size=20))
+def test_changes_are_the_decisions_that_want_another_position_than_the_last_one(
+    wanted: list[int],
+) -> None:
+    expected, last = [0], 0
+    for units in wanted:
+        expected.append(expected[-1] + (units != last))
+        last = units
+    assert changes_after(*wanted) == expected[1:]
+
+
 def test_a_decision_that_came_too_late_moves_nothing_of_its_strategy() -> None:
     record = PortfolioRecord()
     see(record, 1, 10.0)

@@ -18,10 +18,11 @@ from barsync_async.units import symbol_of
 
 class StrategyCounts(msgspec.Struct, frozen=True, kw_only=True):
     """``decisions`` are its signals, ``applied`` those that came into a version in time,
-    ``changes`` those of the applied that wanted another position than before, ``refused`` its
-    targets beyond a limit of the portfolio. ``faults`` counts by
-    kind. ``traded`` is the value of its own changes of position, ``gain`` what its own holdings won
-    at the marks, before costs; both in the currency of the closes.
+    ``changes`` those of the applied that wanted another position than it wanted before, whether or
+    not that was granted, ``refused`` its targets beyond a limit of the portfolio, each time that it
+    asked. ``faults`` counts by kind. ``traded`` is the value of its own changes of position,
+    ``gain`` what its own holdings won at the marks, before costs; both in the currency of the
+    closes.
     """
 
     decisions: int
@@ -37,6 +38,7 @@ class StrategyRecord:
     """One strategy, as its events come."""
 
     def __init__(self) -> None:
+        self._asked: dict[str, float] = {}
         self.wanted: dict[str, float] = {}
         self.held: dict[str, float] = {}
         self._pending: set[str] = set()
@@ -64,11 +66,9 @@ class StrategyRecord:
         """Its wishes became part of a version."""
         self._applied += 1
         targets = {symbol_of(key): units for key, units in signal.targets.items()}
-        changed = {
-            symbol for symbol, units in targets.items() if units != self.wanted.get(symbol, 0.0)
-        }
-        self._changes += bool(changed)
-        self._pending |= changed
+        self._changes += bool(_changed(self._asked, targets))
+        self._asked.update(targets)
+        self._pending |= _changed(self.wanted, targets)
         self.wanted.update(targets)
 
     def fill(self, marks: Marks, granted: Mapping[str, float]) -> None:
@@ -96,3 +96,8 @@ class StrategyRecord:
             traded=self._traded,
             gain=self.gain,
         )
+
+
+def _changed(before: Mapping[str, float], targets: Mapping[str, float]) -> set[str]:
+    """The symbols of which ``targets`` want another position than ``before``."""
+    return {symbol for symbol, units in targets.items() if units != before.get(symbol, 0.0)}
