@@ -35,7 +35,7 @@ def test_everything_is_told_at_once(world: Path) -> None:
         *("--format", "lable=close"),
         *("--format", "nonsense"),
     )
-    assert "config.toml: 9 mistakes" in text
+    assert "config.toml: 8 mistakes" in text
     for each in (
         "--data SPY_1m = ",
         "cannot be read: No such file",
@@ -45,10 +45,53 @@ def test_everything_is_told_at_once(world: Path) -> None:
         "--format timezone = 'Mars': expected a time zone",
         "--format lable = 'close': no such key; did you mean label?",
         "--format = 'nonsense': expected KEY=VALUE",
-        "give --format label=open or label=close",
         "expected_sources[1] = 'QQQ_1m': has no data: give --data QQQ_1m=FILE",
     ):
         assert each in text
+
+
+@pytest.mark.parametrize(
+    ("form", "expected"),
+    [
+        (["label=opn"], "--format label = 'opn': "),
+        (["lable=open"], "--format lable = 'open': no such key; did you mean label?"),
+        (["label"], "--format = 'label': expected KEY=VALUE"),
+        (["label=close", "timezone=Mars"], "--format timezone = 'Mars': expected a time zone"),
+        (["label=close", "time_unit=ms_of_day"], "--format: time_unit ms_of_day needs date"),
+        (["label=close", "colums.time=x"], "--format colums = {'time': 'x'}: no such key; did you"),
+    ],
+)
+def test_what_a_wrong_format_leads_to_is_not_told_beside_it(
+    world: Path, form: list[str], expected: str
+) -> None:
+    options = [option for each in form for option in ("--format", each)]
+    text = told(world, *options, "--data", world.parent)
+    assert "config.toml: 1 mistake\n" in text
+    assert f"  {expected}" in text
+    (world.parent / "QQQ_1m.csv").write_bytes(b"\0" * 9)
+    missing = ("--data", f"SPY_1m={world.parent / 'nowhere.csv'}")
+    text = told(world, *options, "--data", world.parent, *missing)
+    assert "config.toml: 2 mistakes\n" in text
+    assert "--data SPY_1m = " in text
+
+
+def test_a_wrong_format_is_told_alone_of_a_configs_own_files_too(world: Path) -> None:
+    past = file_feed("open", SPY_1m="SPY_1m.csv", QQQ_1m="QQQ_1m.csv")
+    path = config(world.parent, feeds={"past": past})
+    text = told(path, "--format", "columns.time=3.5", "--data", world.parent)
+    assert "config.toml: 1 mistake\n" in text
+
+
+def test_a_label_that_is_not_given_is_asked_for_once_for_all_files_that_need_it(
+    world: Path,
+) -> None:
+    text = told(world, "--data", world.parent)
+    assert "config.toml: 1 mistake\n" in text
+    assert "  --data SPY_1m QQQ_1m: give --format label=open or label=close: which end" in text
+    path = config(world.parent, feeds={"past": file_feed("open", SPY_1m="SPY_1m.csv")})
+    (world.parent / "SPY_1m.csv").rename(world.parent / "spy.csv")
+    lacking = told(path, "--data", f"SPY_5m={world.parent / 'QQQ_1m.csv'}")
+    assert "  --data SPY_5m: give --format label=open" in lacking
 
 
 def test_mistakes_in_the_rest_of_the_config_are_told_beside(world: Path) -> None:

@@ -64,7 +64,7 @@ def _in_folder(folder: Path, source: str) -> list[Path]:
 
 def parsed_format(form: Sequence[str]) -> tuple[dict[str, Any], list[Mistake]]:
     """The keys of a file's table that ``form`` gives, each ``KEY=VALUE``, and what is wrong in it;
-    a key that is wrong is left out.
+    where something is, there are no keys.
     """
     table: dict[str, Any] = {}
     mistakes: list[Mistake] = []
@@ -74,8 +74,8 @@ def parsed_format(form: Sequence[str]) -> tuple[dict[str, Any], list[Mistake]]:
             _put(table, key.split("."), value_of(text))
         else:
             mistakes.append(Mistake("--format", shown(each), "expected KEY=VALUE"))
-    wrong = list(_wrong(table))
-    return ({} if wrong else table), mistakes + wrong
+    mistakes += _wrong(table)
+    return ({} if mistakes else table), mistakes
 
 
 def _put(table: dict[str, Any], keys: Sequence[str], value: Any) -> None:

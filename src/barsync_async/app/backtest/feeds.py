@@ -12,7 +12,7 @@ from barsync_async.units import is_trades
 from barsync_async.venues.history_guess import guess_format
 
 _KEPT = ("in_order", "grace_ms")
-_LABEL = "says not which end a row's time names: give --format label=open or label=close"
+_LABEL = "give --format label=open or label=close: which end of its interval a row's time names"
 
 Table = Mapping[str, Any]
 
@@ -35,18 +35,20 @@ class Replacement:
     Args:
         document: the tables of a config file.
         chosen: of each source, its file.
-        form: the keys of each such file's table that were given.
+        form: the keys of each such file's table that were given; None: they were wrong, and what
+            they leave open is no mistake of its own.
 
     ``mistakes`` tells which expected source has no history, and of which file too little is known.
     """
 
-    def __init__(self, document: Table, chosen: Mapping[str, Path], form: Table) -> None:
-        self._form = form
+    def __init__(self, document: Table, chosen: Mapping[str, Path], form: Table | None) -> None:
+        self._is_form_known = form is not None
+        self._form = form or {}
         self._left = dict(chosen)
-        self.mistakes: list[Mistake] = []
+        self._unlabelled: list[str] = []
         feeds = {name: self._feed(feed) for name, feed in _feeds(document)}
         self.feeds = {name: feed for name, feed in feeds.items() if feed["sources"]}
-        self.mistakes += self._without_data(document)
+        self.mistakes = [*self._without_label(), *self._without_data(document)]
 
     def _feed(self, feed: Table) -> dict[str, Any]:
         derived = _table(feed.get("derived"))
@@ -74,9 +76,15 @@ class Replacement:
         """What the config says of the source's file is true of another one too, unless told."""
         if source in own:
             return {**_table(own[source]), **self._form, "path": str(path)}
-        if "label" not in self._form:
-            self.mistakes.append(Mistake(f"--data {source}", repr(str(path)), _LABEL))
+        if self._is_form_known and "label" not in self._form:
+            self._unlabelled.append(source)
         return {"label": "close", **_guessed(path, self._form), "path": str(path)}
+
+    def _without_label(self) -> Iterator[Mistake]:
+        """Once for all files: it is one option that they lack."""
+        if self._unlabelled:
+            sources = " ".join(self._unlabelled)
+            yield Mistake(f"--data {sources}", "", _LABEL)
 
     def _without_data(self, document: Table) -> Iterator[Mistake]:
         there = {

@@ -10,6 +10,7 @@ from barsync_async.errors import HistoryError, Mistake
 from barsync_async.messages import Bar
 from barsync_async.mistakes import key_path
 from barsync_async.shell.feeds.file_feed import BarHistory, HistoryFile
+from barsync_async.shell.histories.history_reader import beginning
 from barsync_async.units import TIMEFRAMES, SourceId, split_source
 from barsync_async.venues.history_order import Survey, Surveyor
 from barsync_async.venues.history_rows import HistoryItem
@@ -82,10 +83,22 @@ def opened(
         try:
             histories.setdefault(file.feed, []).append(_opened(file, period))
         except HistoryError as error:
-            place = key_path(("feeds", file.feed, "files", file.source))
-            blamed = named.get(file.source, place)
-            mistakes.append(Mistake(blamed, repr(str(file.path)), error.detail))
+            mistakes.append(_blamed(file, named, error))
     return histories, mistakes
+
+
+def unreadable(files: Sequence[HistoryFile], named: Mapping[SourceId, str]) -> Iterator[Mistake]:
+    """What is wrong with those of ``files`` that cannot be read, however they are written."""
+    for file in files:
+        try:
+            beginning(file.path)
+        except HistoryError as error:
+            yield _blamed(file, named, error)
+
+
+def _blamed(file: HistoryFile, named: Mapping[SourceId, str], error: HistoryError) -> Mistake:
+    place = key_path(("feeds", file.feed, "files", file.source))
+    return Mistake(named.get(file.source, place), repr(str(file.path)), error.detail)
 
 
 def _opened(file: HistoryFile, period: Period) -> BarHistory:

@@ -13,7 +13,7 @@ from barsync_async.app.backtest.cells import summary
 from barsync_async.app.backtest.data import chosen_files, parsed_format
 from barsync_async.app.backtest.feeds import Replacement, wanted_sources
 from barsync_async.app.backtest.files import EVENTS, PAGE, prepare, write_report
-from barsync_async.app.backtest.histories import Histories, Period, opened
+from barsync_async.app.backtest.histories import Histories, Period, opened, unreadable
 from barsync_async.app.backtest.page import PageData, check_installed, rendered
 from barsync_async.app.files import run_histories
 from barsync_async.app.logging import set_up_logging
@@ -61,7 +61,7 @@ def make_plan(request: Request, environ: Mapping[str, str]) -> Plan:
     document = load_document(origin, environ)
     chosen, mistakes = chosen_files(request.data, wanted_sources(document))
     form, wrong = parsed_format(request.form)
-    replacement = Replacement(document, chosen, form)
+    replacement = Replacement(document, chosen, None if wrong else form)
     mistakes += [*wrong, *replacement.mistakes]
     files = [
         file
@@ -69,8 +69,12 @@ def make_plan(request: Request, environ: Mapping[str, str]) -> Plan:
         for file in _files(name, feed, origin.parent)
     ]
     named = {SourceId(source): f"--data {source}" for source in chosen}
-    histories, unusable = opened(files, named, request.period)
-    mistakes += unusable
+    histories: Histories = {}
+    if wrong:
+        mistakes += unreadable(files, named)
+    else:
+        histories, unusable = opened(files, named, request.period)
+        mistakes += unusable
     config = _parsed({**document, "feeds": replacement.feeds}, str(origin), mistakes)
     return Plan(config, files, histories)
 
