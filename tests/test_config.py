@@ -1,6 +1,7 @@
 """A config is understood as it is meant, and every mistake in it is named, all at once."""
 
 import math
+import re
 import tomllib
 from collections.abc import Mapping
 from copy import deepcopy
@@ -173,6 +174,21 @@ def test_parsing_leaves_the_document_as_it_was() -> None:
     assert document == before
 
 
+def test_where_it_is_not_known_what_a_feed_has_no_source_is_missed() -> None:
+    for value in ("SPY_1m", None, {"SPY_1m": 1}):
+        assert [where for where, _, _ in mistakes(changed("feeds.sim.sources", value))] == [
+            "feeds.sim.sources"
+        ]
+
+
+def test_what_is_neither_a_name_nor_a_table_is_told_once() -> None:
+    for path in (f"{FEATURES}.indicators", f"{STRATEGIES}.strategies"):
+        for value in (7, None, ["sma"], True):
+            ((where, _, why),) = mistakes(changed(path, [value]))
+            assert where == f"{path}[0]"
+            assert why.endswith("expected a name, or a table with the key name")
+
+
 def test_five_mistakes_in_one_config_are_all_named_with_path_value_and_expectation() -> None:
     document = good()
     document["feeds"]["sim"]["venue"] = "nasdaq"
@@ -189,7 +205,7 @@ def test_five_mistakes_in_one_config_are_all_named_with_path_value_and_expectati
             "'Sorter'",
             f"expected one of {' '.join(COMPONENT_CONFIGS)}, or package.module:Class",
         ),
-        (f"{PORTFOLIO}.cash", "'much'", "should be a valid number"),
+        (f"{PORTFOLIO}.cash", "'much'", "expected a number, without quotes"),
         (f"{SYNCHRONIZER}.expected_sources[1]", "'IWM_1m'", "no feed has this source"),
         ("feeds.sim.venue", "'nasdaq'", f"expected one of {' '.join(CODECS)} file"),
         ("service.colour", "'red'", "no such key"),
@@ -202,21 +218,21 @@ def test_the_message_names_the_file_and_every_mistake_on_a_line_of_its_own() -> 
     with pytest.raises(ConfigError) as caught:
         parse_config(document, "some.toml")
     head, *lines = str(caught.value).splitlines()
-    assert head == "some.toml: 5 mistakes"
+    assert head == "some.toml: 2 mistakes"
     assert "  service.colour = 'red': no such key" in lines
     assert "  feeds.sim.sources: is required" in lines
-    assert len(lines) == 5
+    assert len(lines) == 2
 
 
 @pytest.mark.parametrize(
     ("path", "value", "expected"),
     [
-        ("service.name", "", "at least 1 character"),
-        ("service.name", 3, "should be a valid string"),
-        ("service.log_format", "xml", "should be 'console' or 'json'"),
+        ("service.name", "", "text that is not empty"),
+        ("service.name", 3, "expected text"),
+        ("service.log_format", "xml", "expected 'console' or 'json'"),
         ("service.log_level", "loud", "'debug', 'info', 'warning' or 'error'"),
-        ("feeds.sim.venue", 3, "should be a valid string"),
-        ("feeds.sim.venue", ["binance"], "should be a valid string"),
+        ("feeds.sim.venue", 3, "expected text"),
+        ("feeds.sim.venue", ["binance"], "expected text"),
         ("feeds.sim.url", "http://127.0.0.1:9001", "expected ws://HOST"),
         ("feeds.sim.url", "ws://", "expected ws://HOST"),
         ("feeds.sim.url", "ws://[::1", "expected ws://HOST"),
@@ -224,50 +240,50 @@ def test_the_message_names_the_file_and_every_mistake_on_a_line_of_its_own() -> 
         ("feeds.sim.url", "http://h", "expected ws://HOST"),
         ("feeds.sim.url", "ws://a b", "expected ws://HOST"),
         ("feeds.sim.colour", "red", "no such key"),
-        ("containers.agg.role", "sorter", "should be 'processor'"),
-        ("containers.agg.components", {}, "at least 1 item"),
-        ("containers.agg.components", [], "should be a valid dictionary"),
-        ("containers.agg.components.own.type", 3, "should be a valid string"),
-        ("containers.agg.components.own.config", "x", "should be a valid dictionary"),
-        (PORTFOLIO, "x", "should be a valid dictionary"),
-        (f"{SYNCHRONIZER}.expected_sources", [], "at least 1 item"),
-        (f"{SYNCHRONIZER}.expected_sources", "SPY_1m", "should be a valid list"),
-        (f"{SYNCHRONIZER}.timeout_ms", math.nan, "should be a finite number"),
-        (f"{SYNCHRONIZER}.timeout_ms", math.inf, "finite number|less than or equal"),
-        (f"{SYNCHRONIZER}.timeout_ms", -1, "should be greater than 0"),
-        (f"{SYNCHRONIZER}.timeout_ms", 0, "should be greater than 0"),
-        (f"{SYNCHRONIZER}.timeout_ms", "100", "should be a valid number"),
-        (f"{SYNCHRONIZER}.timeout_ms", True, "should be a valid number"),
-        (f"{SYNCHRONIZER}.require_all", 1, "should be a valid boolean"),
-        (f"{SYNCHRONIZER}.missing", "guess", "should be 'skip', 'last_known' or 'interpolate'"),
-        (f"{SYNCHRONIZER}.max_age_ms", 0, "greater than or equal to 1"),
-        (f"{SYNCHRONIZER}.max_future_ms", -1, "greater than or equal to 0"),
-        (f"{SYNCHRONIZER}.max_open", 0, "greater than or equal to 1"),
-        (f"{SYNCHRONIZER}.history", 1.5, "should be a valid integer"),
-        (f"{SYNCHRONIZER}.inbox", 0, "greater than or equal to 1"),
+        ("containers.agg.role", "sorter", "expected 'processor'"),
+        ("containers.agg.components", {}, "1 or more entries"),
+        ("containers.agg.components", [], "expected a table"),
+        ("containers.agg.components.own.type", 3, "expected text"),
+        ("containers.agg.components.own.config", "x", "expected a table"),
+        (PORTFOLIO, "x", "expected a table"),
+        (f"{SYNCHRONIZER}.expected_sources", [], "1 or more entries"),
+        (f"{SYNCHRONIZER}.expected_sources", "SPY_1m", "expected a list"),
+        (f"{SYNCHRONIZER}.timeout_ms", math.nan, "expected a finite number"),
+        (f"{SYNCHRONIZER}.timeout_ms", math.inf, "finite number|at most"),
+        (f"{SYNCHRONIZER}.timeout_ms", -1, "expected a number above 0"),
+        (f"{SYNCHRONIZER}.timeout_ms", 0, "expected a number above 0"),
+        (f"{SYNCHRONIZER}.timeout_ms", "100", "expected a number"),
+        (f"{SYNCHRONIZER}.timeout_ms", True, "expected a number"),
+        (f"{SYNCHRONIZER}.require_all", 1, "expected true or false"),
+        (f"{SYNCHRONIZER}.missing", "guess", "expected 'skip', 'last_known' or 'interpolate'"),
+        (f"{SYNCHRONIZER}.max_age_ms", 0, "a number of at least 1"),
+        (f"{SYNCHRONIZER}.max_future_ms", -1, "a number of at least 0"),
+        (f"{SYNCHRONIZER}.max_open", 0, "a number of at least 1"),
+        (f"{SYNCHRONIZER}.history", 1.5, "expected a whole number"),
+        (f"{SYNCHRONIZER}.inbox", 0, "a number of at least 1"),
         (f"{SYNCHRONIZER}.timeout", 100, "no such key"),
-        (f"{FEATURES}.indicators", [], "at least 1 item"),
-        (f"{FEATURES}.indicators", {}, "should be a valid list"),
-        (f"{STRATEGIES}.strategies", [], "at least 1 item"),
-        (f"{STRATEGIES}.parallel", "yes", "should be a valid boolean"),
-        (f"{STRATEGIES}.time_limit_ms", math.nan, "should be a finite number"),
-        (f"{STRATEGIES}.executor", "fork", "should be 'inline', 'thread' or 'process'"),
-        (f"{STRATEGIES}.max_faults", -1, "greater than or equal to 0"),
-        (f"{PORTFOLIO}.cash", 0, "should be greater than 0"),
-        (f"{PORTFOLIO}.cash", -5.0, "should be greater than 0"),
-        (f"{PORTFOLIO}.cash", math.inf, "should be a finite number"),
-        (f"{PORTFOLIO}.decision_timeout_ms", -0.0, "should be greater than 0"),
-        (f"{PORTFOLIO}.costs.slippage_bps", -1, "greater than or equal to 0"),
+        (f"{FEATURES}.indicators", [], "1 or more entries"),
+        (f"{FEATURES}.indicators", {}, "expected a list"),
+        (f"{STRATEGIES}.strategies", [], "1 or more entries"),
+        (f"{STRATEGIES}.parallel", "yes", "expected true or false"),
+        (f"{STRATEGIES}.time_limit_ms", math.nan, "expected a finite number"),
+        (f"{STRATEGIES}.executor", "fork", "expected 'inline', 'thread' or 'process'"),
+        (f"{STRATEGIES}.max_faults", -1, "a number of at least 0"),
+        (f"{PORTFOLIO}.cash", 0, "expected a number above 0"),
+        (f"{PORTFOLIO}.cash", -5.0, "expected a number above 0"),
+        (f"{PORTFOLIO}.cash", math.inf, "expected a finite number"),
+        (f"{PORTFOLIO}.decision_timeout_ms", -0.0, "expected a number above 0"),
+        (f"{PORTFOLIO}.costs.slippage_bps", -1, "a number of at least 0"),
         (f"{PORTFOLIO}.costs.comission_bps", 1, "no such key"),
-        (f"{PORTFOLIO}.limits.max_weight", "half", "should be a valid number"),
-        (f"{PORTFOLIO}.limits.breach", "panic", "should be 'refuse' or 'clip'"),
-        ("outputs.file.path", "", "at least 1 character"),
-        ("outputs.file.events", [], "at least 1 item"),
+        (f"{PORTFOLIO}.limits.max_weight", "half", "expected a number"),
+        (f"{PORTFOLIO}.limits.breach", "panic", "expected 'refuse' or 'clip'"),
+        ("outputs.file.path", "", "text that is not empty"),
+        ("outputs.file.events", [], "1 or more entries"),
         ("outputs.file.type", "zip", "needs type, one of jsonl console"),
         ("outputs.screen.path", "x", "no such key"),
         ("outputs.file", {}, "needs type, one of jsonl console"),
-        ("outputs.file", 3, "should be a valid dictionary"),
-        ("outputs", 3, "should be a valid dictionary"),
+        ("outputs.file", 3, "expected a table"),
+        ("outputs", 3, "expected a table"),
         ("nonsense", {"a": 1}, "no such key"),
     ],
 )
@@ -286,7 +302,7 @@ def test_a_single_mistake_is_named_where_it_stands(path: str, value: Any, expect
     [
         ("feeds.sim.sources", 3, "SPY", "is not SYMBOL_TIMEFRAME"),
         ("feeds.sim.sources", 3, "SPY_7m", "unknown timeframe '7m'"),
-        ("feeds.sim.sources", 3, 7, "should be a valid string"),
+        ("feeds.sim.sources", 3, 7, "expected text"),
         ("feeds.sim.sources", 3, "SPY_1m", "is the same stream as feeds.sim.sources[0]"),
         (f"{SYNCHRONIZER}.expected_sources", 3, "IWM_1m", "no feed has this source"),
         (f"{SYNCHRONIZER}.expected_sources", 3, "IWM", "is not SYMBOL_TIMEFRAME"),
@@ -299,7 +315,7 @@ def test_a_single_mistake_is_named_where_it_stands(path: str, value: Any, expect
         ),
         (f"{FEATURES}.indicators", 2, {"name": "sma", "window": -3}, "a whole number from 1"),
         (f"{FEATURES}.indicators", 2, {}, "a table with the key name"),
-        (f"{FEATURES}.pairs", 1, ["SPY_1m"], "at least 2 items"),
+        (f"{FEATURES}.pairs", 1, ["SPY_1m"], "2 or more entries"),
         (f"{STRATEGIES}.strategies", 3, "luck", "strategy 'luck' is unknown"),
         (f"{STRATEGIES}.strategies", 3, {"name": 3}, "a table with the key name"),
         (f"{STRATEGIES}.strategies", 3, {"name": "momentum", "nerve": 3}, "it takes notional"),
@@ -323,7 +339,7 @@ def test_a_single_mistake_is_named_where_it_stands(path: str, value: Any, expect
         ),
         ("outputs.file.events", 2, "SIGNALS", "expected one of SYNCHRONIZED_BARS"),
         ("outputs.file.events", 2, "BAR", "expected one of SYNCHRONIZED_BARS"),
-        ("outputs.file.events", 2, ["SIGNAL"], "should be a valid string"),
+        ("outputs.file.events", 2, ["SIGNAL"], "expected text"),
     ],
 )
 def test_a_mistake_in_a_list_is_named_with_its_index(
@@ -363,14 +379,14 @@ HOURS = {"timezone": "America/New_York", "open": "09:30", "close": "16:00"}
 @pytest.mark.parametrize(
     ("calendar", "place", "expected"),
     [
-        ("", "", "String should match"),
+        ("", "", "expected an exchange, e.g. XNYS"),
         ({**HOURS, "timezone": "Mars/Olympus"}, ".timezone", "expected a time zone"),
-        ({**HOURS, "open": "9.30"}, ".open", "Invalid isoformat string"),
+        ({**HOURS, "open": "9.30"}, ".open", "expected"),
         ({**HOURS, "close": "16:00:00"}, ".close", "expected HH:MM"),
-        ({**HOURS, "days": []}, ".days", "at least 1 item"),
-        ({**HOURS, "days": ["monday"]}, ".days[0]", "should be 'mon'"),
-        ({**HOURS, "holidays": ["25 December"]}, ".holidays[0]", "Invalid isoformat string"),
-        ({**HOURS, "early_closes": {"2026-11-27": "1pm"}}, ".early_closes", "isoformat"),
+        ({**HOURS, "days": []}, ".days", "1 or more entries"),
+        ({**HOURS, "days": ["monday"]}, ".days[0]", "expected 'mon'"),
+        ({**HOURS, "holidays": ["25 December"]}, ".holidays[0]", "expected"),
+        ({**HOURS, "early_closes": {"2026-11-27": "1pm"}}, ".early_closes", "expected HH:MM"),
         ({**HOURS, "lunch": "12:00"}, ".lunch", "no such key"),
     ],
 )
@@ -408,7 +424,7 @@ def test_a_table_that_must_be_there_is_asked_for_and_so_is_what_must_be_in_it(na
     del document[name]
     assert (name, "", "is required") in mistakes(document)
     document[name] = {}
-    assert any(where == name and "at least 1" in why for where, _, why in mistakes(document))
+    assert any(where == name and "1 or more entries" in why for where, _, why in mistakes(document))
 
 
 def test_a_key_that_needs_quotes_in_the_file_has_them_in_the_path() -> None:
@@ -547,6 +563,9 @@ def judged(document: Mapping[str, Any]) -> tuple[Mistake, ...]:
     return ()
 
 
+OF_PYDANTIC = re.compile(r"Input|valid |instance|validation|[Ii]teger|String|List|Dict|should")
+
+
 @given(st.dictionaries(st.sampled_from(["service", "feeds", "containers", "outputs"]), values))
 def test_tables_of_any_nonsense_give_config_errors_and_nothing_else(
     document: dict[str, Any],
@@ -565,7 +584,9 @@ def test_a_good_config_with_nonsense_anywhere_in_it_gives_config_errors_and_noth
     for key in place[:-1]:
         inner = inner[key]
     inner[place[-1]] = value
-    assert all(each.path and each.expected for each in judged(document))
+    found = judged(document)
+    assert all(each.path and each.expected for each in found)
+    assert not [each.expected for each in found if OF_PYDANTIC.search(each.expected)]
 
 
 # Sources made here

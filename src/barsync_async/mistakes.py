@@ -1,7 +1,7 @@
 """How a mistake in a file is told: where it stands, what stands there, what was expected."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pydantic_core import ErrorDetails
@@ -56,12 +56,45 @@ def shown(value: Any) -> str:
     return text if len(text) <= _SHOWN_LENGTH else f"{text[: _SHOWN_LENGTH - 3]}..."
 
 
+_EXPECTED: Mapping[str, str] = {
+    "missing": "is required",
+    "extra_forbidden": "no such key",
+    "string_type": "expected text",
+    "bool_type": "expected true or false",
+    "int_type": "expected a whole number",
+    "int_from_float": "expected a whole number",
+    "float_type": "expected a number",
+    "finite_number": "expected a finite number",
+    "date_type": "expected a day, e.g. 2026-01-05",
+    "list_type": "expected a list, as [ ... ]",
+    "dict_type": "expected a table",
+    "model_type": "expected a table",
+    "model_attributes_type": "expected a table",
+    "literal_error": "expected {expected}",
+    "greater_than": "expected a number above {gt}",
+    "greater_than_equal": "expected a number of at least {ge}",
+    "less_than": "expected a number below {lt}",
+    "less_than_equal": "expected a number of at most {le}",
+    "string_too_short": "expected text that is not empty",
+    "too_short": "expected {min_length} or more entries",
+    "too_long": "expected {max_length} entries at most",
+}
+"""By pydantic's name of the mistake, in the words of who writes a config."""
+
+_BARE = ("bool_type", "int_type", "float_type")
+"""What stands in a config without quotes."""
+
+
 def _expected(detail: ErrorDetails, choice: str) -> str:
-    match detail["type"]:
-        case "extra_forbidden":
-            return "no such key"
-        case "missing":
-            return "is required"
-        case "union_tag_invalid" | "union_tag_not_found":
-            return choice
-    return detail["msg"].removeprefix("Value error, ").removeprefix("Input ")
+    if detail["type"] in ("union_tag_invalid", "union_tag_not_found"):
+        return choice
+    words = _EXPECTED.get(detail["type"], detail["msg"].removeprefix("Value error, "))
+    if detail["type"] in _BARE and isinstance(detail["input"], str):
+        return f"{words}, without quotes"
+    bounds = {name: _plain(value) for name, value in detail.get("ctx", {}).items()}
+    return words.format(**bounds) if detail["type"] in _EXPECTED else words
+
+
+def _plain(value: Any) -> Any:
+    """A bound as one would write it: 86400000 and not 86400000.0."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value

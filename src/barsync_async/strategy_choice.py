@@ -32,15 +32,15 @@ class StrategyPlan(msgspec.Struct, frozen=True):
     time_limit_ms: float | None = None
 
 
-def strategy_plan(choice: StrategyChoice) -> StrategyPlan:
-    """``choice`` in its parts.
+def strategy_plan(choice: object) -> StrategyPlan:
+    """A :data:`StrategyChoice` in its parts.
 
     Raises:
-        ValueError: it has no name, or what it says of the runner makes no sense.
+        ValueError: it is none, has no name, or what it says of the runner makes no sense.
     """
     if isinstance(choice, str):
         return StrategyPlan(choice, {})
-    parameters = dict(choice)
+    parameters = dict(choice) if isinstance(choice, dict) else {}
     name = parameters.pop("name", None)
     if not isinstance(name, str):
         raise ValueError(f"strategy {choice!r}: expected a name, or a table with the key name")

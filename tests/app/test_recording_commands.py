@@ -299,7 +299,7 @@ def test_what_is_a_scenarios_is_refused_for_a_recording(
 def test_an_address_that_is_none_is_refused(listen: str, recording: Path) -> None:
     result = barsync("simulate", recording, "--listen", listen)
     assert result.exit_code == 2
-    assert "should be HOST:PORT" in result.stderr
+    assert "expected HOST:PORT" in result.stderr
 
 
 # venues

@@ -222,7 +222,7 @@ def test_another_address_does_not_hide_that_there_is_no_venue_table(tmp_path: Pa
 def test_an_address_of_nonsense_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "scenario.toml"
     path.write_text(SCENARIO, encoding="utf-8")
-    with pytest.raises(ConfigError, match=r"venue\.listen = 'nowhere': should be HOST:PORT"):
+    with pytest.raises(ConfigError, match=r"venue\.listen = 'nowhere': expected HOST:PORT"):
         load_scenario(path, listen="nowhere")
 
 

@@ -43,16 +43,7 @@ def _without_tags(keys: Sequence[str | int]) -> Sequence[str | int]:
     """Without what pydantic puts in to say which member of a union it tried."""
     if keys[0] == "outputs":
         return (*keys[:2], *keys[3:])
-    return [
-        key
-        for place, key in enumerate(keys)
-        if not (_is_member(keys, place) or _is_calendar_kind(keys, place))
-    ]
-
-
-def _is_member(keys: Sequence[str | int], place: int) -> bool:
-    """Of a list's item: a name or a table."""
-    return isinstance(keys[place - 1], int) and keys[place] in ("str", "dict[str,any]")
+    return [key for place, key in enumerate(keys) if not _is_calendar_kind(keys, place)]
 
 
 def _is_calendar_kind(keys: Sequence[str | int], place: int) -> bool:
@@ -198,12 +189,11 @@ def output_mistakes(document: Mapping[str, Any]) -> Iterator[Mistake]:
 
 
 def source_mistakes(document: Mapping[str, Any]) -> Iterator[Mistake]:
-    """Expected sources that no feed provides."""
-    provided = {
-        source
-        for _, feed in items(document.get("feeds"))
-        for source in _provided(dict(items(feed)))
-    }
+    """Expected sources that no feed provides; none while it is not known what one provides."""
+    feeds = [dict(items(feed)) for _, feed in items(document.get("feeds"))]
+    if not all(isinstance(feed.get("sources"), list) for feed in feeds):
+        return
+    provided = {source for feed in feeds for source in _provided(feed)}
     for where, source in expected_in(document):
         if source not in provided:
             yield Mistake(where, repr(source), "no feed has this source")

@@ -13,6 +13,7 @@ from pydantic import (
     ConfigDict,
     Discriminator,
     Field,
+    PlainValidator,
     PrivateAttr,
     SecretStr,
     Tag,
@@ -27,6 +28,7 @@ from barsync_async.units import split_source, split_stream
 from barsync_async.venues.options import Credentials, VenueOptions
 
 _TIME = re.compile(r"\d\d:\d\d")
+_CALENDAR = re.compile(r"24/7|[A-Za-z][A-Za-z0-9_/]{1,31}")
 _NO_SPACE = re.compile(r"[!-~]+")
 
 
@@ -99,7 +101,7 @@ def _indicator(value: str | dict[str, Any]) -> str | dict[str, Any]:
     return value
 
 
-Indicator = Annotated[str | dict[str, Any], AfterValidator(_indicator)]
+Indicator = Annotated[str | dict[str, Any], PlainValidator(_indicator)]
 
 
 def _strategy(value: str | dict[str, Any]) -> str | dict[str, Any]:
@@ -107,7 +109,7 @@ def _strategy(value: str | dict[str, Any]) -> str | dict[str, Any]:
     return value
 
 
-StrategyTable = Annotated[str | dict[str, Any], AfterValidator(_strategy)]
+StrategyTable = Annotated[str | dict[str, Any], PlainValidator(_strategy)]
 
 
 class _Table(BaseModel):
@@ -227,9 +229,12 @@ class Config(_Table):
 
 
 def _time(value: str) -> str:
-    time.fromisoformat(value)
-    if not _TIME.fullmatch(value):
-        raise ValueError("expected HH:MM")
+    try:
+        good = _TIME.fullmatch(value) and time.fromisoformat(value)
+    except ValueError:
+        good = None
+    if good is None:
+        raise ValueError("expected HH:MM, e.g. 09:30")
     return value
 
 
@@ -242,7 +247,10 @@ def _zone(value: str) -> str:
 
 
 def _date(value: str) -> str:
-    date.fromisoformat(value)
+    try:
+        date.fromisoformat(value)
+    except ValueError:
+        raise ValueError("expected a day, e.g. 2026-12-25") from None
     return value
 
 
@@ -269,7 +277,13 @@ class HoursConfig(_Table):
     ] = {}
 
 
-CalendarName = Annotated[str, Field(pattern=r"^(24/7|[A-Za-z][A-Za-z0-9_/]{1,31})$")]
+def _calendar_name(value: str) -> str:
+    if not _CALENDAR.fullmatch(value):
+        raise ValueError("expected an exchange, e.g. XNYS, or 24/7")
+    return value
+
+
+CalendarName = Annotated[str, AfterValidator(_calendar_name)]
 CALENDAR_KINDS = ("name", "hours")
 
 

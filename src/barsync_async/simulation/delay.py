@@ -46,7 +46,7 @@ class UniformDelay(_Delay):
     @classmethod
     def _not_below_min(cls, value: float, info: ValidationInfo) -> float:
         if value < info.data.get("min_ms", 0.0):
-            raise ValueError("should be at least min_ms")
+            raise ValueError("expected at least min_ms")
         return value
 
     def quantile(self, u: float) -> float:

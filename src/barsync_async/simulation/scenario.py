@@ -35,14 +35,14 @@ _MAX_PORT = 65_535
 def _source(value: str) -> str:
     symbol, _ = split_source(value)
     if not _SYMBOL.fullmatch(symbol):
-        raise ValueError(f"the symbol {symbol!r} should be up to 32 of A-Z a-z 0-9 . / _ -")
+        raise ValueError(f"the symbol {symbol!r}: expected up to 32 of A-Z a-z 0-9 . / _ -")
     return value
 
 
 def _address(value: str) -> str:
     match = _LISTEN.fullmatch(value)
     if match is None or int(match["port"]) > _MAX_PORT:
-        raise ValueError("should be HOST:PORT, e.g. 127.0.0.1:9001; port 0 takes any free one")
+        raise ValueError("expected HOST:PORT, e.g. 127.0.0.1:9001; port 0 takes any free one")
     return value
 
 
@@ -58,7 +58,7 @@ def _moment(value: Any) -> Any:
         try:
             value = datetime.fromisoformat(value)
         except ValueError:
-            raise ValueError("should be ms since the epoch or RFC 3339 with an offset") from None
+            raise ValueError("expected ms since the epoch or RFC 3339 with an offset") from None
     if not isinstance(value, datetime):
         return value
     if value.tzinfo is None:
