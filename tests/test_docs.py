@@ -148,9 +148,11 @@ def test_every_feed_on_the_configuration_page_is_a_good_one() -> None:
         assert isinstance(parse_config({**document, "containers": containers}, "page"), Config)
 
 
-def test_the_indicator_on_the_features_page_does_what_it_says() -> None:
-    made, tested = blocks(read("docs/features.md"), "python")
-    exec(compile(made + tested, "docs/features.md", "exec"), {})  # noqa: S102 - our own page
+def test_the_indicators_on_the_features_page_do_what_they_say() -> None:
+    code = [*blocks(read("docs/features.md"), "python")]
+    assert "assert values" in code[1]
+    assert "assert ratios" in code[3]
+    exec(compile("".join(code), "docs/features.md", "exec"), {})  # noqa: S102 - our own page
 
 
 def test_the_config_on_the_features_page_is_a_good_one() -> None:
