@@ -6,6 +6,7 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 
 import pytest
@@ -32,6 +33,7 @@ from barsync_async.indicator_choice import check_indicator
 from barsync_async.strategies import STRATEGIES
 from barsync_async.units import TIMEFRAMES, is_trades
 from barsync_async.venues import CODECS
+from barsync_async.venues.history_guess import PRICE_NAMES, TIME_DIGITS, TIME_NAMES
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
@@ -161,6 +163,31 @@ def test_the_config_on_the_features_page_is_a_good_one() -> None:
     indicators = container["components"]["feature_calc"]["config"]["indicators"]
     for each in indicators:
         check_indicator(each)
+
+
+def test_every_column_that_is_recognised_is_on_the_backtest_page() -> None:
+    page = read("docs/backtest.md")
+    for word in (*TIME_NAMES, *chain(*PRICE_NAMES.values())):
+        assert f"`{word}`" in page, word
+    for digits, unit in TIME_DIGITS.items():
+        (row,) = re.findall(r"^\| `time_unit` .*$", page, re.MULTILINE)
+        assert re.search(rf"\b{digits} (or \d+ )?of `{unit}`", row), digits
+
+
+def test_the_file_on_the_backtest_page_needs_no_more_than_it_says(tmp_path: Path) -> None:
+    (text,) = blocks(read("docs/backtest.md"), "csv")
+    synchronizer = 'type = "BarSynchronizer"\nconfig = { expected_sources = ["SPY_1m"] }\n'
+    (tmp_path / "SPY_1m.csv").write_text(text, "utf-8")
+    config = tmp_path / "config.toml"
+    config.write_text(
+        '[feeds.past]\nvenue = "kraken"\nsources = ["SPY_1m"]\n'
+        f"[containers.c.components.s]\n{synchronizer}"
+    )
+    (form,) = re.findall(r"no more than `(--format .*?)`:", read("docs/backtest.md"))
+    words = ["--data", str(tmp_path), "--report", str(tmp_path / "r"), *form.split()]
+    ran = CliRunner().invoke(main, ["backtest", str(config), *words])
+    assert ran.exit_code == 0, ran.output
+    assert "c: 1 sets of 1 timestamps, 100.00 % complete" in ran.output
 
 
 @pytest.mark.parametrize("page", ["strategies", "portfolio"])

@@ -10,19 +10,24 @@ from typing import Any
 
 DELIMITERS = ",;\t|"
 
-_TIMES = (
+TIME_NAMES = (
     *("time", "timestamp", "datetime", "date_time", "open_time", "close_time", "ts", "date"),
     *("opentime", "closetime", "open time", "close time", "t"),
 )
+"""What a column of times may be called; the first of these that there is."""
+
 _DATE_AND_TIME = ("date", "time")
-_SHORT = {
+
+PRICE_NAMES = {
     "open": ("open", "o"),
     "high": ("high", "h"),
     "low": ("low", "l"),
     "close": ("close", "c"),
     "volume": ("volume", "vol", "v"),
 }
-_UNITS = {9: "s", 10: "s", 12: "ms", 13: "ms", 15: "us", 16: "us", 18: "ns", 19: "ns"}
+"""What the other columns may be called."""
+
+TIME_DIGITS = {9: "s", 10: "s", 12: "ms", 13: "ms", 15: "us", 16: "us", 18: "ns", 19: "ns"}
 """By the number of digits; 1973 to 2286 lie in these."""
 
 _NUMBER = re.compile(r"\s*[+-]?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?\s*")
@@ -63,14 +68,14 @@ def _columns(names: Sequence[str] | None) -> dict[str, Any]:
     if names is None:
         return {}
     found: dict[str, Any] = {}
-    for key, words in _SHORT.items():
+    for key, words in PRICE_NAMES.items():
         name = _first(words, names)
         if name is not None:
             found[key] = name
     when = [_first((word,), names) for word in _DATE_AND_TIME]
     if None not in when:
         found["time"] = when
-    elif (name := _first(_TIMES, names)) is not None:
+    elif (name := _first(TIME_NAMES, names)) is not None:
         found["time"] = name
     return {key: name for key, name in found.items() if name != key}
 
@@ -88,4 +93,4 @@ def _unit(row: Sequence[str], names: Sequence[str] | None, column: Any) -> str |
     if not isinstance(column, int) or column >= len(row):
         return None
     text = row[column].strip()
-    return _UNITS.get(len(text)) if text.isascii() and text.isdigit() else None
+    return TIME_DIGITS.get(len(text)) if text.isascii() and text.isdigit() else None
