@@ -25,7 +25,12 @@ def write(path: Path, minutes: range, *, drop: tuple[int, ...] = (), garbage: st
     path.write_text("\n".join(["time,open,high,low,close,volume", *rows, garbage]), "utf-8")
 
 
-def config(folder: Path, **feed: Any) -> Path:
+Tables = dict[str, dict[str, Any]]
+
+
+def config(
+    folder: Path, *, components: Tables | None = None, outputs: Tables | None = None, **feed: Any
+) -> Path:
     files = {
         f"{symbol}_1m": {"path": f"{symbol}.csv", "label": "open", "time_unit": "s"}
         for symbol in ("SPY", "QQQ")
@@ -36,9 +41,17 @@ def config(folder: Path, **feed: Any) -> Path:
     document = {
         "feeds": {"past": given},
         "containers": {
-            "c": {"components": {"s": {"type": "BarSynchronizer", "config": synchronizer}}}
+            "c": {
+                "components": {
+                    "s": {"type": "BarSynchronizer", "config": synchronizer},
+                    **(components or {}),
+                }
+            }
         },
-        "outputs": {"events": {"type": "jsonl", "path": str(folder / "events.jsonl")}},
+        "outputs": {
+            "events": {"type": "jsonl", "path": str(folder / "events.jsonl")},
+            **(outputs or {}),
+        },
     }
     path = folder / "config.toml"
     path.write_text(toml(document), "utf-8")
@@ -140,3 +153,59 @@ ALL_DAYS = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 
 def inline(table: dict[str, Any]) -> str:
     return "{ " + ", ".join(f"{key} = {json.dumps(value)}" for key, value in table.items()) + " }"
+
+
+# Who is slow on virtual time
+
+
+SLOW = """
+import time
+from barsync_async.messages import Decision
+
+class Slow:
+    name = "slow"
+
+    def decide(self, features, portfolio):
+        time.sleep(0.002)
+        return Decision({"SPY": features.timestamp % 7}, "late by any clock")
+"""
+
+
+def trading(folder: Path, *, executor: str, overflow: str) -> Path:
+    """With a strategy and an output that would both be behind if time went on meanwhile."""
+    strategies = {"strategies": ["barsync_slow_strategy:Slow"], "executor": executor}
+    components: Tables = {
+        "f": {"type": "MultiSymbolFeatureCalculator"},
+        "t": {"type": "StrategyRunner", "config": {**strategies, "time_limit_ms": 0.5}},
+        "p": {"type": "Portfolio", "config": {"decision_timeout_ms": 1.0}},
+    }
+    behind = {
+        "type": "jsonl",
+        "path": str(folder / "behind.jsonl"),
+        "queue": 1,
+        "overflow": overflow,
+    }
+    return config(folder, components=components, outputs={"behind": behind})
+
+
+@pytest.mark.parametrize("executor", ["inline", "thread"])
+@pytest.mark.parametrize("overflow", ["block", "latest"])
+def test_on_virtual_time_nobody_is_late_and_a_short_queue_loses_the_same_in_every_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, executor: str, overflow: str
+) -> None:
+    (tmp_path / "barsync_slow_strategy.py").write_text(SLOW, "utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    for symbol in ("SPY", "QQQ"):
+        write(tmp_path / f"{symbol}.csv", range(1, 41))
+    path = trading(tmp_path, executor=executor, overflow=overflow)
+    lines = run(path)
+    first = (tmp_path / "behind.jsonl").read_bytes()
+    kinds = [line["type"] for line in lines]
+    assert kinds.count("PORTFOLIO") == kinds.count("SIGNAL") == 40
+    assert "STRATEGY_FAULT" not in kinds
+    assert {line["wait_ms"] for line in lines if "wait_ms" in line} == {0.0}
+    gaps = [json.loads(line) for line in first.splitlines() if b'"GAP"' in line]
+    assert bool(gaps) == (overflow == "latest" and executor == "inline")  # all of a set at once
+    (tmp_path / "behind.jsonl").unlink()
+    run(path)
+    assert (tmp_path / "behind.jsonl").read_bytes() == first
