@@ -241,6 +241,26 @@ def test_costs_and_limits_come_as_a_config_gives_them() -> None:
     assert [(each.strategy, each.reason) for each in version.refused] == [("a", "max_units = 4")]
 
 
+@pytest.mark.parametrize("has_runner", [True, False])
+def test_a_signal_of_nobody_in_the_runner_trades_nothing_and_is_told_whenever_it_comes(
+    *, has_runner: bool
+) -> None:
+    bench = Bench(cash=1_000.0)
+    if has_runner:
+        bench.with_strategies(wants("a", 3.0))
+    else:
+        bench.container.add_component("portfolio", bench.portfolio)
+    with capture_logs() as logs:
+        bench.bus.publish(signal("mine", NOON, 7.0))
+        for number in range(2):
+            bench.bus.publish(features(NOON + number * MINUTE))
+            bench.bus.publish(signal("mine", NOON + number * MINUTE, 7.0))
+    assert [(each["event"], each["strategy"]) for each in logs] == [
+        ("no strategy of the container's StrategyRunner: trades nothing", "mine")
+    ] * 3
+    assert [each.positions for each in bench.versions] == [{"SPY": 3.0} if has_runner else {}] * 2
+
+
 def test_costs_and_limits_that_make_no_sense_are_refused() -> None:
     with pytest.raises(ValueError, match="slippage_bps = -1"):
         Portfolio(costs={"slippage_bps": -1})

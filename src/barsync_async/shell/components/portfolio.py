@@ -30,6 +30,9 @@ log = structlog.get_logger("barsync.portfolio")
 class Portfolio:
     """Applies all strategies' decisions for one timestamp at once, and publishes one version.
 
+    Only strategies of the container's ``StrategyRunner`` trade. A SIGNAL of anybody else changes
+    nothing, and the log says so.
+
     It waits for every strategy of the container's ``StrategyRunner`` that is asked, at most
     ``decision_timeout_ms`` from the features' arrival, and for none that rests after a fault. One
     that has not answered by then is reported as a late STRATEGY_FAULT and left out of that
@@ -64,6 +67,7 @@ class Portfolio:
         allowed = Limits(**limits) if isinstance(limits, Mapping) else limits
         self._make_book = partial(Book, cash, charged, allowed)
         self._timeout_ns = round(decision_timeout_ms * NS_PER_MS)
+        self._traders: frozenset[str] = frozenset()
         self._roster = Roster()
         self._barrier: Barrier | None = None
         self._timer: TimerHandle | None = None
@@ -102,7 +106,9 @@ class Portfolio:
     def _open(self, features: Features) -> None:
         self._close()  # whoever has not spoken of the last ones will not any more
         runners = self._container.find(StrategyRunner)
-        names = self._roster.next_set(n for runner in runners for n in runner.strategy_names)
+        everyone = [name for runner in runners for name in runner.strategy_names]
+        self._traders = frozenset(everyone)
+        names = self._roster.next_set(everyone)
         self._barrier = Barrier(names, features)
         if names:
             self._timer = self._set_timer(self._close)
@@ -117,6 +123,10 @@ class Portfolio:
         return None
 
     def _answer(self, said: Signal | StrategyFault, signal: Signal | None) -> None:
+        if said.strategy not in self._traders:
+            stranger = "no strategy of the container's StrategyRunner: trades nothing"
+            log.warning(stranger, strategy=said.strategy)
+            return
         barrier = self._barrier
         if barrier is None or said.timestamp != barrier.features.timestamp:
             return  # after its version went out: that it was late has been published
