@@ -76,9 +76,9 @@ def check_strategy(choice: StrategyChoice) -> None:
         raise _unknown(plan.name)
 
 
-def needs_named(choice: StrategyChoice) -> tuple[Need, ...]:
-    """What ``choice`` names that a strategy of ours should read; nothing of what it reads untold,
-    nor of the user's own, which is not loaded.
+def needs_of(choice: StrategyChoice, *, named: bool) -> tuple[Need, ...]:
+    """What a strategy of ours reads: what ``choice`` names, or what it reads untold. Nothing of the
+    user's own, which is not loaded.
 
     Raises:
         ValueError: as by :func:`check_strategy`.
@@ -89,7 +89,7 @@ def needs_named(choice: StrategyChoice) -> tuple[Need, ...]:
     maker = STRATEGIES[plan.name]
     usual = maker().needs
     made = cast("Momentum | PairsTrading", _made(plan.name, maker, plan.parameters))
-    return tuple(need for need in made.needs if need not in usual)
+    return tuple(need for need in made.needs if named == (need not in usual))
 
 
 def check_executor(value: object) -> Executor | None:

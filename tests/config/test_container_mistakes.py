@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from barsync_async.config import parse_config
+from barsync_async.config import parse_config, remarks
 from barsync_async.errors import ConfigError
 
 SOURCES = ["SPY_1m", "QQQ_1m", "SPY_5m", "QQQ_5m"]
@@ -219,7 +219,24 @@ def test_what_is_wrong_by_itself_is_not_looked_at_with_others() -> None:
     assert [where for where, _, _ in told(config)] == [f"{PLACE}.synchronizer.config.timeout_ms"]
 
 
-def test_what_a_strategy_reads_without_being_told_may_be_missing() -> None:
+def remarked(choice: Any, *indicators: Any) -> list[str]:
+    given = document(strategies={"strategies": [choice]}, features={"indicators": [*indicators]})
+    return [*map(str, remarks(parse_config(given, "some.toml")))]
+
+
+def test_what_a_strategy_reads_without_being_told_may_be_missing_and_is_remarked_upon() -> None:
     """So it is in the usual composition: pairs_trading waits for a spread that may be added."""
-    assert choosing("pairs_trading", "sma", "rsi", "correlation") == []
-    assert choosing({"name": "momentum", "notional": 5.0}, "correlation") == []
+    lacking = "no indicator of the container gives"
+    assert remarked("pairs_trading", "sma", "rsi", "correlation") == [
+        f"{STRATEGIES}[0].spread = 'spread': {lacking} spread_zscore; there are correlation"
+    ]
+    assert remarked({"name": "momentum", "notional": 5.0}, {"name": "sma", "window": 50}) == [
+        f"{STRATEGIES}[0].{label} = '{label}': {lacking} {label}; there are sma_50"
+        for label in ("sma", "rsi")
+    ]
+
+
+def test_where_all_is_there_or_may_be_nothing_is_remarked() -> None:
+    assert remarked("momentum", "sma", "rsi") == []
+    assert remarked("momentum", "sma", "mine.own:Strength") == []
+    assert remarked("mine.own:Alpha", "sma") == []

@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from barsync_async.config.container_mistakes import container_mistakes
+from barsync_async.config.container_mistakes import container_mistakes, remarks
 from barsync_async.config.mistakes import (
     component_mistakes,
     feed_mistakes,
@@ -54,6 +54,7 @@ __all__ = [
     "create_feature_aggregator_pattern",
     "parse_config",
     "parsed_component_config",
+    "remarks",
 ]
 
 

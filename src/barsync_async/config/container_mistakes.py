@@ -13,6 +13,7 @@ from barsync_async.config.document import ComponentTable, containers
 from barsync_async.config.offered import Offered
 from barsync_async.config.tables import (
     BarSynchronizerConfig,
+    Config,
     FeatureCalculatorConfig,
     PortfolioConfig,
     StrategyRunnerConfig,
@@ -20,7 +21,7 @@ from barsync_async.config.tables import (
 from barsync_async.errors import Mistake
 from barsync_async.mistakes import key_path
 from barsync_async.strategies import Need
-from barsync_async.strategy_choice import executor_of, needs_named, strategy_plan
+from barsync_async.strategy_choice import executor_of, needs_of, strategy_plan
 from barsync_async.units import SourceId
 
 T = TypeVar("T", bound=BaseModel)
@@ -31,7 +32,15 @@ def container_mistakes(document: Mapping[str, Any]) -> Iterator[Mistake]:
     for components in containers(document):
         yield from _lookahead(components)
         yield from _deadlines(components)
-        yield from _needs(components)
+        yield from _needs(components, named=True)
+
+
+def remarks(config: Config) -> Iterator[Mistake]:
+    """Features that a strategy of ours reads untold and that are not there: it decides nothing. No
+    mistake of a config, for they may be added.
+    """
+    for components in containers(config.model_dump(include={"containers"})):
+        yield from _needs(components, named=False)
 
 
 def _good(
@@ -98,15 +107,15 @@ def _limits(
             yield key_path((*runner.path, *keys)), plan.time_limit_ms
 
 
-def _needs(components: Sequence[ComponentTable]) -> Iterator[Mistake]:
-    """Sources, features and pairs that a strategy of ours names and that are not there."""
+def _needs(components: Sequence[ComponentTable], *, named: bool) -> Iterator[Mistake]:
+    """Sources, features and pairs that a strategy of ours reads and that are not there."""
     offered = _offered(components)
     if offered is None:
         return
     for runner, strategies in _good(components, "StrategyRunner", StrategyRunnerConfig):
         for index, choice in enumerate(strategies.strategies):
             keys: tuple[str | int, ...] = (*runner.path, "config", "strategies", index)
-            for need, why in _unmet(needs_named(choice), offered):
+            for need, why in _unmet(needs_of(choice, named=named), offered):
                 yield Mistake(key_path((*keys, need.parameter)), repr(need.given), why)
 
 

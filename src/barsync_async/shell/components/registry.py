@@ -12,6 +12,7 @@ from barsync_async.config import (
     Config,
     ContainerConfig,
     parsed_component_config,
+    remarks,
 )
 from barsync_async.errors import ComponentError, ConfigError, ItemsRefused, Mistake
 from barsync_async.mistakes import key_path, shown
@@ -62,6 +63,8 @@ def build_containers(
     containers = [maker.container(name, table) for name, table in config.containers.items()]
     if maker.mistakes:
         raise ConfigError(config.origin, maker.mistakes)
+    for remark in remarks(config):
+        log.warning("a strategy has nothing to decide on", lacking=str(remark))
     return containers
 
 
