@@ -42,18 +42,20 @@ def check_indicator(choice: IndicatorChoice) -> None:
     """Raises ValueError where ``choice`` is no indicator of ours with good parameters; what is the
     user's own is not loaded for that.
     """
-    if is_ours(choice):
+    if not is_own_indicator(choice):
         _parse(choice)
 
 
-def is_ours(choice: IndicatorChoice) -> bool:
-    """Whether it is for us to know what ``choice`` is, and not for the user's own code.
+def is_own_indicator(choice: IndicatorChoice) -> bool:
+    """Whether what ``choice`` names is the user's own, which is not for us to know.
 
     Raises:
         ValueError: it has no name.
     """
     name, _ = _parts(choice)
-    return name in INDICATORS or (":" not in name and entry_point(ENTRY_POINTS, name) is None)
+    if name in INDICATORS:
+        return False
+    return ":" in name or entry_point(ENTRY_POINTS, name) is not None
 
 
 def output_names(spec: IndicatorSpec) -> tuple[str, ...]:

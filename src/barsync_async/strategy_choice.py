@@ -72,8 +72,20 @@ def check_strategy(choice: StrategyChoice) -> None:
     plan = strategy_plan(choice)
     if plan.name in STRATEGIES:
         _made(plan.name, STRATEGIES[plan.name], plan.parameters)
-    elif ":" not in plan.name and entry_point(ENTRY_POINTS, plan.name) is None:
+    elif not is_own_strategy(choice):
         raise _unknown(plan.name)
+
+
+def is_own_strategy(choice: StrategyChoice) -> bool:
+    """Whether what ``choice`` names is the user's own, which is not for us to know.
+
+    Raises:
+        ValueError: as by :func:`strategy_plan`.
+    """
+    name = strategy_plan(choice).name
+    if name in STRATEGIES:
+        return False
+    return ":" in name or entry_point(ENTRY_POINTS, name) is not None
 
 
 def needs_of(choice: StrategyChoice, *, named: bool) -> tuple[Need, ...]:

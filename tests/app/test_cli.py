@@ -145,6 +145,17 @@ def test_check_tells_what_cannot_be_such_a_component(config: Path, kind: str, wh
     assert why in result.stderr
 
 
+def test_check_warns_of_a_strategy_that_has_nothing_to_decide_on(config: Path) -> None:
+    text = config.read_text(encoding="utf-8").replace(', "spread"]', "]")
+    config.write_text(text, encoding="utf-8")
+    result = barsync("check", config)
+    assert result.exit_code == 0
+    assert "config.toml: good" in result.stdout
+    (line,) = result.stderr.splitlines()
+    assert "a strategy has nothing to decide on" in line
+    assert "strategies[1].spread = 'spread': no indicator of the container gives" in line
+
+
 def test_check_obeys_the_environment(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BARSYNC_FEEDS__SIM__VENUE", "nasdaq")
     result = barsync("check", config)

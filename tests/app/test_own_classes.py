@@ -200,3 +200,47 @@ def test_the_traceback_is_in_the_log_where_that_is_asked_for(folder: Path) -> No
     result = check(folder, given, log_level="debug")
     assert result.exit_code == 2
     assert 'super().__init__({}["a key"])' in result.stderr
+
+
+@pytest.mark.parametrize("executor", ["inline", "process"])
+def test_they_are_told_beside_all_else_that_is_wrong_in_the_config(
+    folder: Path, executor: str
+) -> None:
+    components = {
+        "own": {"type": f"{MODULE}:Forgets"},
+        "f": {
+            "type": "MultiSymbolFeatureCalculator",
+            "config": {"indicators": ["smaa", f"{MODULE}:Unnamed", {}, f"{MODULE}:Level"]},
+        },
+        "s": {
+            "type": "StrategyRunner",
+            "config": {
+                "strategies": [f"{MODULE}:Asserts", "luck", f"{MODULE}:Good", {}, "no.such:Thing"],
+                "executor": executor,
+            },
+        },
+        "p": {"type": "Portfolio", "config": {"cash": 0}},
+    }
+    assert sorted(line.partition(" = ")[0] for line in told(folder, components)) == [
+        "f.config.indicators[0]",
+        "f.config.indicators[1]",
+        "f.config.indicators[2]",
+        "own",
+        "p.config.cash",
+        "s.config.strategies[0]",
+        "s.config.strategies[1]",
+        "s.config.strategies[3]",
+        "s.config.strategies[4]",
+    ]
+
+
+def test_what_is_no_list_or_has_no_place_to_decide_is_told_as_that(folder: Path) -> None:
+    wrong = {"strategies": {"name": f"{MODULE}:Asserts"}, "executor": 3, "parallel": "x"}
+    found = told(folder, {"s": {"type": "StrategyRunner", "config": wrong}})
+    assert [line.partition(" = ")[0] for line in found] == [
+        "s.config.strategies",
+        "s.config.parallel",
+        "s.config.executor",
+    ]
+    (_, line) = told(folder, strategies(f"{MODULE}:Asserts", executor=3))
+    assert line.endswith("AssertionError")

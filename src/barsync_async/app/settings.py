@@ -15,6 +15,7 @@ from typing import Any
 from barsync_async.config import Config, parse_config
 from barsync_async.errors import ConfigError, Mistake
 from barsync_async.mistakes import SECRET_KEYS, key_path
+from barsync_async.shell.components.own_classes import own_mistakes
 from barsync_async.simulation.scenario import Scenario, parse_scenario
 
 PREFIX = "BARSYNC_"
@@ -26,7 +27,19 @@ def load_config(path: Path, environ: Mapping[str, str]) -> Config:
     Raises:
         ConfigError: the file cannot be read, is no TOML, or holds mistakes or a secret.
     """
-    return parse_config(load_document(path, environ), str(path))
+    return parsed(load_document(path, environ), str(path))
+
+
+def parsed(document: Mapping[str, Any], origin: str) -> Config:
+    """The config that ``document`` holds; ``origin`` names it in errors.
+
+    Raises:
+        ConfigError: with all that is wrong in it, and of the user's own classes too.
+    """
+    try:
+        return parse_config(document, origin)
+    except ConfigError as error:
+        raise ConfigError(origin, [*error.mistakes, *own_mistakes(document)]) from None
 
 
 def load_document(path: Path, environ: Mapping[str, str]) -> dict[str, Any]:

@@ -75,19 +75,18 @@ def _deadlines(components: Sequence[ComponentTable]) -> Iterator[Mistake]:
     """
     for runner, strategies in _good(components, "StrategyRunner", StrategyRunnerConfig):
         for portfolio, waits in _good(components, "Portfolio", PortfolioConfig):
-            most_ms = waits.decision_timeout_ms
             where = key_path((*portfolio.path, "config", "decision_timeout_ms"))
-            limits = dict(_limits(runner, strategies))
-            for place, limit_ms in limits.items():
-                if limit_ms >= most_ms and place is not None:
-                    expected = f"expected less than {where}, which is {most_ms:g}"
-                    yield Mistake(place, f"{limit_ms:g}", expected)
-            if limits.get(None, 0.0) >= most_ms:
-                expected = (
-                    f"expected more than the {limits[None]:g} that time_limit_ms of "
-                    f"{key_path(runner.path)} is unless it is set"
-                )
-                yield Mistake(where, f"{most_ms:g}", expected)
+            most_ms = waits.decision_timeout_ms
+            for place, limit_ms in dict(_limits(runner, strategies)).items():
+                if limit_ms < most_ms:
+                    continue
+                if place is None:
+                    limit = f"{limit_ms:.15g} that time_limit_ms of {key_path(runner.path)} is"
+                    expected = f"expected more than the {limit} unless it is set"
+                    yield Mistake(where, f"{most_ms:.15g}", expected)
+                else:
+                    expected = f"expected less than {where}, which is {most_ms:.15g}"
+                    yield Mistake(place, f"{limit_ms:.15g}", expected)
 
 
 def _limits(

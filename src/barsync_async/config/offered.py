@@ -5,7 +5,7 @@ from collections.abc import Collection, Sequence
 from barsync_async.config.tables import FeatureCalculatorConfig
 from barsync_async.features import IndicatorSpec, Scope
 from barsync_async.features.pairs import chosen_pairs, default_pairs, pair_name, pairs_with
-from barsync_async.indicator_choice import is_ours, output_names, parse_indicators
+from barsync_async.indicator_choice import is_own_indicator, output_names, parse_indicators
 from barsync_async.strategies import Need
 from barsync_async.units import SourceId
 
@@ -24,7 +24,7 @@ class Offered:
     ) -> None:
         self._sources = sorted(sources)
         self._specs: Sequence[IndicatorSpec] | None = None
-        if calculator is not None and all(map(is_ours, calculator.indicators)):
+        if calculator is not None and not any(map(is_own_indicator, calculator.indicators)):
             self._specs = parse_indicators(calculator.indicators)
             self._pairs = calculator.pairs
 

@@ -18,8 +18,8 @@ from barsync_async.app.backtest.page import PageData, check_installed, rendered
 from barsync_async.app.files import run_histories
 from barsync_async.app.logging import set_up_logging
 from barsync_async.app.progress import Progress
-from barsync_async.app.settings import load_document
-from barsync_async.config import Config, FeedConfig, JsonlConfig, parse_config
+from barsync_async.app.settings import load_document, parsed
+from barsync_async.config import Config, FeedConfig, JsonlConfig
 from barsync_async.errors import ConfigError, Mistake
 from barsync_async.report.container import ContainerRecord, ContainerReport
 from barsync_async.report.sources import SourceCounts
@@ -95,7 +95,7 @@ def _parsed(document: Mapping[str, Any], origin: str, mistakes: Sequence[Mistake
     """
     told = {each.path for each in mistakes} | ({"feeds"} if mistakes else set())
     try:
-        config = parse_config(document, origin)
+        config = parsed(document, origin)
     except ConfigError as error:
         more = [each for each in error.mistakes if each.path not in told]
         raise ConfigError(origin, [*mistakes, *more]) from None
