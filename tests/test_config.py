@@ -195,7 +195,7 @@ def test_five_mistakes_in_one_config_are_all_named_with_path_value_and_expectati
     document["service"]["colour"] = "red"
     document["containers"]["agg"]["components"]["portfolio"]["config"]["cash"] = "much"
     document["containers"]["agg"]["components"]["own"]["type"] = "Sorter"
-    sources = ["SPY_1m", "IWM_1m"]
+    sources = ["SPY_1m", "IWM_1m", "QQQ_1m"]
     document["containers"]["agg"]["components"]["synchronizer"]["config"] = {
         "expected_sources": sources
     }

@@ -240,3 +240,42 @@ def test_where_all_is_there_or_may_be_nothing_is_remarked() -> None:
     assert remarked("momentum", "sma", "rsi") == []
     assert remarked("momentum", "sma", "mine.own:Strength") == []
     assert remarked("mine.own:Alpha", "sma") == []
+
+
+# What indicators compare
+
+NOT_EXPECTED = f"is not expected by the container; it has {' '.join(sorted(SOURCES))}"
+
+
+def test_sources_to_compare_that_the_container_does_not_expect_are_refused_where_they_stand() -> (
+    None
+):
+    pairs = [["SPY_1m", "QQQ_1m"], ["IWM_1m", "SPY_1m"], ["DIA_1m", "IWM_1m"]]
+    indicators = ["sma", {"name": "beta", "benchmark": "VIX_1m"}, "rsi"]
+    config = document(features={"pairs": pairs, "indicators": indicators})
+    place = f"{PLACE}.features.config"
+    assert told(config) == [
+        (f"{place}.pairs[1]", "'IWM_1m'", NOT_EXPECTED),
+        (f"{place}.pairs[2]", "'DIA_1m'", NOT_EXPECTED),
+        (f"{place}.pairs[2]", "'IWM_1m'", NOT_EXPECTED),
+        (f"{place}.indicators[1].benchmark", "'VIX_1m'", NOT_EXPECTED),
+    ]
+
+
+def test_a_benchmark_that_is_expected_is_good_also_of_the_users_own_indicator() -> None:
+    own = {"name": "mine.own:Ratio", "benchmark": "SPY_1m"}
+    assert told(document(features={"indicators": [own, {**own, "name": "beta"}]})) == []
+    other = {**own, "benchmark": "VIX_1m"}
+    ((where, _, why),) = told(document(features={"indicators": [other]}))
+    assert where == f"{PLACE}.features.config.indicators[0].benchmark"
+    assert why == NOT_EXPECTED
+
+
+def test_a_runner_that_nobody_gives_features_is_remarked_upon_unless_a_component_may() -> None:
+    config = document(strategies={"strategies": ["momentum"]})
+    del config["containers"]["c"]["components"]["features"]
+    assert [*map(str, remarks(parse_config(config, "some.toml")))] == [
+        f"{PLACE}.strategies: is never asked: the container has no MultiSymbolFeatureCalculator"
+    ]
+    config["containers"]["c"]["components"]["own"] = {"type": "mine.own:Features"}
+    assert [*remarks(parse_config(config, "some.toml"))] == []

@@ -32,15 +32,17 @@ def container_mistakes(document: Mapping[str, Any]) -> Iterator[Mistake]:
     for components in containers(document):
         yield from _lookahead(components)
         yield from _deadlines(components)
+        yield from _compared(components)
         yield from _needs(components, named=True)
 
 
 def remarks(config: Config) -> Iterator[Mistake]:
-    """Features that a strategy of ours reads untold and that are not there: it decides nothing. No
-    mistake of a config, for they may be added.
+    """Features that a strategy of ours reads untold and that are not there, and strategies that
+    nobody asks: they decide nothing. No mistakes of a config, for what is missing may be added.
     """
     for components in containers(config.model_dump(include={"containers"})):
         yield from _needs(components, named=False)
+        yield from _never_asked(components)
 
 
 def _good(
@@ -104,6 +106,39 @@ def _limits(
         else:
             keys = ("config", "strategies", index, "time_limit_ms")
             yield key_path((*runner.path, *keys)), plan.time_limit_ms
+
+
+def _never_asked(components: Sequence[ComponentTable]) -> Iterator[Mistake]:
+    kinds = [each.kind for each in components]
+    if "MultiSymbolFeatureCalculator" not in kinds and not any(":" in kind for kind in kinds):
+        for each in components:
+            if each.kind == "StrategyRunner":
+                expected = "is never asked: the container has no MultiSymbolFeatureCalculator"
+                yield Mistake(key_path(each.path), "", expected)
+
+
+def _compared(components: Sequence[ComponentTable]) -> Iterator[Mistake]:
+    """Sources that indicators are to compare, and that no set holds."""
+    offered = _offered(components)
+    if offered is None:
+        return
+    kind = "MultiSymbolFeatureCalculator"
+    for calculator, table in _good(components, kind, FeatureCalculatorConfig):
+        for keys, source in _to_compare(table):
+            why = offered.why_not(Need("source", source, "", source))
+            if why is not None:
+                yield Mistake(key_path((*calculator.path, "config", *keys)), repr(source), why)
+
+
+def _to_compare(table: FeatureCalculatorConfig) -> Iterator[tuple[tuple[str | int, ...], str]]:
+    """The sources that ``table`` names, each with where it stands in it."""
+    for index, pair in enumerate(table.pairs or ()):
+        for source in pair:
+            yield ("pairs", index), source
+    for index, choice in enumerate(table.indicators):
+        benchmark = choice.get("benchmark") if isinstance(choice, dict) else None
+        if isinstance(benchmark, str):
+            yield ("indicators", index, "benchmark"), benchmark
 
 
 def _needs(components: Sequence[ComponentTable], *, named: bool) -> Iterator[Mistake]:
