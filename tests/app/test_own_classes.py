@@ -47,6 +47,10 @@ class Unspeakable(Exception):
     def __str__(self):
         raise RuntimeError("not even this")
 
+class Binary(Good):
+    def __init__(self):
+        raise OSError("\\udcff")
+
 class Unsayable(Good):
     def __init__(self):
         raise Unspeakable
@@ -123,7 +127,8 @@ def strategies(*choices: Any, **config: Any) -> dict[str, Any]:
 def test_every_strategy_that_cannot_be_made_is_told_with_its_index(
     folder: Path, executor: str
 ) -> None:
-    names = ["no.such:Thing", "Good", "Forgets", "Asserts", "Leaves", "Anonymous", "Unsayable"]
+    names = ["no.such:Thing", "Good", "Forgets", "Asserts", "Leaves", "Anonymous"]
+    names += ["Unsayable", "Binary"]
     choices = [name if ":" in name else f"{MODULE}:{name}" for name in names]
     parameters = {"name": f"{MODULE}:Good", "volume": 11}
     lines = told(
@@ -140,8 +145,9 @@ def test_every_strategy_that_cannot_be_made_is_told_with_its_index(
         f"{begins}[4] = '{MODULE}:Leaves': {MODULE}:Leaves: SystemExit: no licence",
         f"{begins}[5] = '{MODULE}:Anonymous': {MODULE}:Anonymous: {divided}",
         f"{begins}[6] = '{MODULE}:Unsayable': {MODULE}:Unsayable: Unspeakable",
-        f"{begins}[8] = '{MODULE}_leaves:A': '{MODULE}_leaves:A' cannot be loaded: SystemExit: 0",
-        f"{begins}[9] = {parameters!r}: {MODULE}:Good: has no parameter 'volume'; it takes label",
+        f"{begins}[7] = '{MODULE}:Binary': {MODULE}:Binary: OSError: \\udcff",
+        f"{begins}[9] = '{MODULE}_leaves:A': '{MODULE}_leaves:A' cannot be loaded: SystemExit: 0",
+        f"{begins}[10] = {parameters!r}: {MODULE}:Good: has no parameter 'volume'; it takes label",
     ]
 
 
@@ -194,8 +200,9 @@ def test_a_component_that_cannot_be_made_is_told_beside_the_others(folder: Path)
     ]
 
 
-def test_the_traceback_is_in_the_log_where_that_is_asked_for(folder: Path) -> None:
-    given = strategies(f"{MODULE}:Forgets")
+@pytest.mark.parametrize("executor", ["inline", "process"])
+def test_the_traceback_is_in_the_log_where_that_is_asked_for(folder: Path, executor: str) -> None:
+    given = strategies(f"{MODULE}:Forgets", executor=executor)
     assert "Traceback" not in check(folder, given).stderr
     result = check(folder, given, log_level="debug")
     assert result.exit_code == 2

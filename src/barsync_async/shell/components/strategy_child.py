@@ -10,6 +10,7 @@ import signal
 from multiprocessing.connection import Connection
 from queue import SimpleQueue
 from threading import Thread
+from traceback import format_exception
 
 from barsync_async.plugins import reason
 from barsync_async.shell.components.held_strategy import HeldStrategy
@@ -20,6 +21,8 @@ from barsync_async.shell.components.strategy_wire import (
     encode_reply,
 )
 from barsync_async.strategy_choice import strategy_maker
+
+_MOST_TRACEBACK = 20_000
 
 
 def serve(descriptor: int) -> None:
@@ -42,10 +45,17 @@ def _greet(connection: "Connection[bytes, bytes]", choice: bytes) -> HeldStrateg
     try:
         held = HeldStrategy(strategy_maker(pickle.loads(choice)))  # noqa: S301 - from the daemon
     except Exception as error:  # noqa: BLE001 - told by the daemon
-        connection.send_bytes(encode_greeting(Greeting("", reason(error))))
+        trace = "".join(format_exception(error))[-_MOST_TRACEBACK:]
+        greeting = Greeting("", _utf8(reason(error)), _utf8(trace))
+        connection.send_bytes(encode_greeting(greeting))
         return None
-    connection.send_bytes(encode_greeting(Greeting(held.name, None)))
+    connection.send_bytes(encode_greeting(Greeting(held.name)))
     return held
+
+
+def _utf8(text: str) -> str:
+    """``text`` with what UTF-8 cannot hold, as the bytes of a file's name, spelt out."""
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def _listen(connection: "Connection[bytes, bytes]", requests: "SimpleQueue[bytes]") -> None:

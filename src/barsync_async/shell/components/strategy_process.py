@@ -103,7 +103,9 @@ class StrategyProcess:
             raise ValueError(f"the strategy's process {self._fate()} at its start") from None
         if greeting.error is not None:
             self.kill()
-            raise ValueError(greeting.error)
+            error = ValueError(greeting.error)
+            error.add_note(greeting.traceback)
+            raise error
         return checked_name(greeting.name)
 
     def ask(self, features: Features, portfolio: PortfolioUpdate | None) -> Answer:

@@ -28,10 +28,11 @@ class Request(msgspec.Struct, frozen=True):
 
 
 class Greeting(msgspec.Struct, frozen=True):
-    """The first reply: the strategy's ``name``, or why it could not be made."""
+    """The first reply: the strategy's ``name``, or why it could not be made and the traceback."""
 
     name: str
-    error: str | None
+    error: str | None = None
+    traceback: str = ""
 
 
 class _Reply(msgspec.Struct, frozen=True):
