@@ -274,6 +274,7 @@ def test_the_message_names_the_file_and_every_mistake_on_a_line_of_its_own() -> 
         (f"{PORTFOLIO}.cash", math.inf, "expected a finite number"),
         (f"{PORTFOLIO}.decision_timeout_ms", -0.0, "expected a number above 0"),
         (f"{PORTFOLIO}.costs.slippage_bps", -1, "a number of at least 0"),
+        (f"{PORTFOLIO}.costs.slippage_bps", 10_000, "expected a number below 10000"),
         (f"{PORTFOLIO}.costs.comission_bps", 1, "no such key"),
         (f"{PORTFOLIO}.limits.max_weight", "half", "expected a number"),
         (f"{PORTFOLIO}.limits.breach", "panic", "expected 'refuse' or 'clip'"),

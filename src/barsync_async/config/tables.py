@@ -350,7 +350,7 @@ class CostsConfig(_Table):
 
     commission_bps: Share = 0.0
     commission_per_unit: Share = 0.0
-    slippage_bps: Share = 0.0
+    slippage_bps: Annotated[float, Field(ge=0, lt=10_000, allow_inf_nan=False)] = 0.0
 
 
 class LimitsConfig(_Table):
