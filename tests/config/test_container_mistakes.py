@@ -102,6 +102,8 @@ def test_a_limit_or_a_wait_that_is_none_is_told_as_that_alone() -> None:
     assert [where for where, _, _ in found] == [LIMIT]
     found = limited({"time_limit_ms": 9_000}, {"decision_timeout_ms": -1})
     assert [where for where, _, _ in found] == [WAITS]
+    found = limited({"time_limit_ms": 9_000, "executor": "inlined"}, {})
+    assert [where for where, _, _ in found] == [f"{PLACE}.strategies.config.executor"]
 
 
 def test_another_containers_portfolio_waits_for_nobody_here() -> None:
@@ -210,13 +212,42 @@ def test_what_a_class_of_the_users_own_may_give_or_read_is_not_guessed() -> None
     assert told(config) == []
 
 
-def test_what_is_wrong_by_itself_is_not_looked_at_with_others() -> None:
+def test_what_is_wrong_by_itself_may_mean_anything_and_the_rest_is_looked_at() -> None:
     choice = {"name": "momentum", "sma": "slow"}
     ((where, _, _),) = choosing(choice, "smaa")
     assert where == f"{PLACE}.features.config.indicators[0]"
-    config = document(strategies={"strategies": [{"name": "momentum", "sources": ["IWM_1m"]}]})
-    config["containers"]["c"]["components"]["synchronizer"]["config"]["timeout_ms"] = -1
-    assert [where for where, _, _ in told(config)] == [f"{PLACE}.synchronizer.config.timeout_ms"]
+    ((where, _, _),) = choosing({"name": "pairs_trading", "pairs": [["SPY_5m", "QQQ_5m"]]}, pairs=3)
+    assert where == f"{PLACE}.features.config.pairs"
+    config = document(
+        synchronizer={"timeout_ms": -1},
+        strategies={
+            "strategies": ["luck", {"name": "momentum", "sources": ["IWM_1m"]}, 7],
+            "time_limit_ms": 900,
+            "max_faults": "few",
+        },
+        portfolio={"cash": 0},
+        features={"pairs": [["SPY_1m", "IWM_1m"]], "indicators": ["smaa"]},
+    )
+    assert sorted(where.removeprefix(f"{PLACE}.") for where, _, _ in told(config)) == [
+        "features.config.indicators[0]",
+        "features.config.pairs[0]",
+        "portfolio.config.cash",
+        "strategies.config.max_faults",
+        "strategies.config.strategies[0]",
+        "strategies.config.strategies[1].sources",
+        "strategies.config.strategies[2]",
+        "strategies.config.time_limit_ms",
+        "synchronizer.config.timeout_ms",
+    ]
+
+
+def test_sources_that_are_wrong_leave_open_which_there_are() -> None:
+    config = document(
+        synchronizer={"expected_sources": ["SPY_1m", "QQQ"]},
+        strategies={"strategies": [{"name": "momentum", "sources": ["IWM_1m"]}]},
+    )
+    ((where, _, _),) = told(config)
+    assert where == f"{PLACE}.synchronizer.config.expected_sources[1]"
 
 
 def remarked(choice: Any, *indicators: Any) -> list[str]:

@@ -1,11 +1,12 @@
-"""What is wrong between the components of one container, each of which is good by itself.
+"""What is wrong between the components of one container.
 
-A table that is wrong is left to whoever tells that: nothing is said of it here.
+What is wrong in one of them by itself is left to whoever tells that. It may have been meant to be
+anything; nothing is said here that depends on it.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from typing import Any, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
@@ -45,14 +46,50 @@ def remarks(config: Config) -> Iterator[Mistake]:
         yield from _never_asked(components)
 
 
-def _good(
+class _Understood(NamedTuple, Generic[T]):
+    """A component's table without what is wrong in it."""
+
+    path: tuple[str, ...]
+    table: T
+    wrong: frozenset[str]
+    """The keys that are left out for that."""
+
+
+def _understood(
     components: Sequence[ComponentTable], kind: str, model: type[T]
-) -> Iterator[tuple[ComponentTable, T]]:
-    """The components of one type whose tables are good, as they are understood."""
+) -> Iterator[_Understood[T]]:
+    """The components of one type, but for those that lack what they need."""
     for each in components:
         if each.kind == kind:
+            config, wrong = _parted(each.config, model)
             with suppress(ValidationError):
-                yield each, model.model_validate(each.table.get("config", {}))
+                yield _Understood(each.path, model.model_validate(config), wrong)
+
+
+def _parted(
+    config: Mapping[str, Any], model: type[BaseModel]
+) -> tuple[dict[str, Any], frozenset[str]]:
+    """What of ``config`` is good, and the keys of the rest; in the place of a single strategy or
+    indicator that is wrong stands an unknown one.
+    """
+    good, wrong = dict(config), set[str]()
+    try:
+        model.model_validate(good)
+    except ValidationError as error:
+        for detail in error.errors(include_url=False):
+            key, *index = str(detail["loc"][0]), *detail["loc"][1:]
+            if key in _CHOICES and index:
+                good[key] = [*good[key]]
+                good[key][index[0]] = _UNKNOWN
+            else:
+                good.pop(key, None)
+                wrong.add(key)
+    return good, frozenset(wrong)
+
+
+_CHOICES = ("indicators", "strategies")
+_UNKNOWN = "unknown:Unknown"
+"""As a class of the user's own, of which nothing is known."""
 
 
 def _lookahead(components: Sequence[ComponentTable]) -> Iterator[Mistake]:
@@ -75,34 +112,44 @@ def _deadlines(components: Sequence[ComponentTable]) -> Iterator[Mistake]:
     Both times begin with the features. What all decided is published together, so at equal times
     one strategy that overruns would race with the portfolio, and take the others with it.
     """
-    for runner, strategies in _good(components, "StrategyRunner", StrategyRunnerConfig):
-        for portfolio, waits in _good(components, "Portfolio", PortfolioConfig):
-            where = key_path((*portfolio.path, "config", "decision_timeout_ms"))
-            most_ms = waits.decision_timeout_ms
-            for place, limit_ms in dict(_limits(runner, strategies)).items():
-                if limit_ms < most_ms:
-                    continue
-                if place is None:
-                    limit = f"{limit_ms:.15g} that time_limit_ms of {key_path(runner.path)} is"
-                    expected = f"expected more than the {limit} unless it is set"
-                    yield Mistake(where, f"{most_ms:.15g}", expected)
-                else:
-                    expected = f"expected less than {where}, which is {most_ms:.15g}"
-                    yield Mistake(place, f"{limit_ms:.15g}", expected)
+    for runner in _understood(components, "StrategyRunner", StrategyRunnerConfig):
+        for portfolio in _understood(components, "Portfolio", PortfolioConfig):
+            if runner.wrong.isdisjoint(_LIMITING) and "decision_timeout_ms" not in portfolio.wrong:
+                yield from _too_long(runner, portfolio)
 
 
-def _limits(
-    runner: ComponentTable, strategies: StrategyRunnerConfig
-) -> Iterator[tuple[str | None, float]]:
+_LIMITING = ("time_limit_ms", "executor", "parallel")
+
+
+def _too_long(
+    runner: _Understood[StrategyRunnerConfig], portfolio: _Understood[PortfolioConfig]
+) -> Iterator[Mistake]:
+    where = key_path((*portfolio.path, "config", "decision_timeout_ms"))
+    most_ms = portfolio.table.decision_timeout_ms
+    for place, limit_ms in dict(_limits(runner)).items():
+        if limit_ms < most_ms:
+            continue
+        if place is None:
+            limit = f"{limit_ms:.15g} that time_limit_ms of {key_path(runner.path)} is"
+            expected = f"expected more than the {limit} unless it is set"
+            yield Mistake(where, f"{most_ms:.15g}", expected)
+        else:
+            expected = f"expected less than {where}, which is {most_ms:.15g}"
+            yield Mistake(place, f"{limit_ms:.15g}", expected)
+
+
+def _limits(runner: _Understood[StrategyRunnerConfig]) -> Iterator[tuple[str | None, float]]:
     """The time limits that hold, each with where it stands; None: nowhere, it is the default."""
-    own = {"time_limit_ms"} & strategies.model_fields_set
+    table = runner.table
+    own = {"time_limit_ms"} & table.model_fields_set
     shared = key_path((*runner.path, "config", "time_limit_ms")) if own else None
-    for index, choice in enumerate(strategies.strategies):
+    for index, choice in enumerate(table.strategies):
         plan = strategy_plan(choice)
-        if executor_of(plan, strategies.executor, parallel=strategies.parallel) == "inline":
+        place = executor_of(plan, table.executor, parallel=table.parallel)
+        if place == "inline" or choice == _UNKNOWN:
             continue
         if plan.time_limit_ms is None:
-            yield shared, strategies.time_limit_ms
+            yield shared, table.time_limit_ms
         else:
             keys = ("config", "strategies", index, "time_limit_ms")
             yield key_path((*runner.path, *keys)), plan.time_limit_ms
@@ -122,9 +169,8 @@ def _compared(components: Sequence[ComponentTable]) -> Iterator[Mistake]:
     offered = _offered(components)
     if offered is None:
         return
-    kind = "MultiSymbolFeatureCalculator"
-    for calculator, table in _good(components, kind, FeatureCalculatorConfig):
-        for keys, source in _to_compare(table):
+    for calculator in _calculators(components):
+        for keys, source in _to_compare(calculator.table):
             why = offered.why_not(Need("source", source, "", source))
             if why is not None:
                 yield Mistake(key_path((*calculator.path, "config", *keys)), repr(source), why)
@@ -146,8 +192,8 @@ def _needs(components: Sequence[ComponentTable], *, named: bool) -> Iterator[Mis
     offered = _offered(components)
     if offered is None:
         return
-    for runner, strategies in _good(components, "StrategyRunner", StrategyRunnerConfig):
-        for index, choice in enumerate(strategies.strategies):
+    for runner in _understood(components, "StrategyRunner", StrategyRunnerConfig):
+        for index, choice in enumerate(runner.table.strategies):
             keys: tuple[str | int, ...] = (*runner.path, "config", "strategies", index)
             for need, why in _unmet(needs_of(choice, named=named), offered):
                 yield Mistake(key_path((*keys, need.parameter)), repr(need.given), why)
@@ -164,12 +210,18 @@ def _unmet(needs: Iterable[Need], offered: Offered) -> Iterator[tuple[Need, str]
 
 
 def _offered(components: Sequence[ComponentTable]) -> Offered | None:
-    """None where that cannot be known: a table is wrong, or there is no synchronizer of ours."""
-    synchronizers = [*_good(components, "BarSynchronizer", BarSynchronizerConfig)]
-    calculators = [*_good(components, "MultiSymbolFeatureCalculator", FeatureCalculatorConfig)]
+    """None where the sources cannot be known: a table lacks them, or there is no synchronizer."""
+    synchronizers = [*_understood(components, "BarSynchronizer", BarSynchronizerConfig)]
     kinds = [each.kind for each in components]
     if not synchronizers or len(synchronizers) < kinds.count("BarSynchronizer"):
         return None
-    sources = {SourceId(each) for _, table in synchronizers for each in table.expected_sources}
+    sources = {SourceId(each) for one in synchronizers for each in one.table.expected_sources}
+    calculators = [each for each in _calculators(components) if "pairs" not in each.wrong]
     is_known = len(calculators) == kinds.count("MultiSymbolFeatureCalculator") == 1
-    return Offered(sources, calculators[0][1] if is_known else None)
+    return Offered(sources, calculators[0].table if is_known else None)
+
+
+def _calculators(
+    components: Sequence[ComponentTable],
+) -> Iterator[_Understood[FeatureCalculatorConfig]]:
+    return _understood(components, "MultiSymbolFeatureCalculator", FeatureCalculatorConfig)
