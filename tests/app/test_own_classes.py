@@ -13,6 +13,8 @@ from barsync_async.app.cli import main
 MINE = """
 import sys
 
+print("mine")
+
 class Good:
     def __init__(self, label="good"):
         self.name = label
@@ -110,7 +112,8 @@ def told(folder: Path, components: dict[str, Any]) -> list[str]:
     """The lines of a check that finds mistakes, without the path of the container."""
     result = check(folder, components)
     assert result.exit_code == 2, (result.output, result.exception)
-    head, *lines = result.stderr.splitlines()
+    assert result.stdout == ""
+    head, *lines = [line for line in result.stderr.splitlines() if not line.endswith("mine")]
     assert head.endswith(f"config.toml: {len(lines)} mistake{'s' if len(lines) > 1 else ''}")
     assert all(line.startswith(f"  {PLACE}.") for line in lines), lines
     return [line.removeprefix(f"  {PLACE}.") for line in lines]
@@ -251,3 +254,12 @@ def test_what_is_no_list_or_has_no_place_to_decide_is_told_as_that(folder: Path)
     ]
     (_, line) = told(folder, strategies(f"{MODULE}:Asserts", executor=3))
     assert line.endswith("AssertionError")
+
+
+@pytest.mark.parametrize("executor", ["inline", "process"])
+def test_what_they_print_stands_not_amid_what_a_check_says(folder: Path, executor: str) -> None:
+    result = check(folder, strategies(f"{MODULE}:Good", executor=executor))
+    assert result.exit_code == 0
+    assert "good" in result.stdout
+    assert "mine" not in result.stdout.split()
+    assert "mine" in result.stderr

@@ -29,6 +29,7 @@ from barsync_async.shell.clock import SystemClock
 from barsync_async.shell.components.registry import build_containers
 from barsync_async.shell.intake import Intake
 from barsync_async.shell.network.routes import routes_of
+from barsync_async.shell.outputs.standard_output import stdout_for_events
 from barsync_async.shell.recordings.recording_file import Recording, is_recording
 from barsync_async.venues import CODECS
 
@@ -75,7 +76,8 @@ def check(config: Path) -> None:
         parsed = load_config(config, os.environ)
         log_as_told(parsed)
         routes_of(parsed)
-        build_containers(parsed, clock=SystemClock(), intake=Intake())
+        with stdout_for_events():
+            build_containers(parsed, clock=SystemClock(), intake=Intake())
         click.echo(f"{config}: good")
         click.echo(_summary(parsed))
 

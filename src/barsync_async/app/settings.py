@@ -12,10 +12,13 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from barsync_async.app.logging import set_up_logging
 from barsync_async.config import Config, parse_config
 from barsync_async.errors import ConfigError, Mistake
 from barsync_async.mistakes import SECRET_KEYS, key_path
+from barsync_async.shell.clock import SystemClock
 from barsync_async.shell.components.own_classes import own_mistakes
+from barsync_async.shell.outputs.standard_output import stdout_for_events
 from barsync_async.simulation.scenario import Scenario, parse_scenario
 
 PREFIX = "BARSYNC_"
@@ -39,7 +42,10 @@ def parsed(document: Mapping[str, Any], origin: str) -> Config:
     try:
         return parse_config(document, origin)
     except ConfigError as error:
-        raise ConfigError(origin, [*error.mistakes, *own_mistakes(document)]) from None
+        set_up_logging("console", "warning", SystemClock())
+        with stdout_for_events():
+            more = [*own_mistakes(document)]
+        raise ConfigError(origin, [*error.mistakes, *more]) from None
 
 
 def load_document(path: Path, environ: Mapping[str, str]) -> dict[str, Any]:
