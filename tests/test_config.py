@@ -264,6 +264,7 @@ def test_the_message_names_the_file_and_every_mistake_on_a_line_of_its_own() -> 
         (f"{SYNCHRONIZER}.timeout", 100, "no such key"),
         (f"{FEATURES}.indicators", [], "1 or more entries"),
         (f"{FEATURES}.indicators", {}, "expected a list"),
+        (f"{FEATURES}.pairs", [], "1 or more entries"),
         (f"{STRATEGIES}.strategies", [], "1 or more entries"),
         (f"{STRATEGIES}.parallel", "yes", "expected true or false"),
         (f"{STRATEGIES}.time_limit_ms", math.nan, "expected a finite number"),

@@ -320,6 +320,9 @@ class BarSynchronizerConfig(_Table):
     inbox: Count = 65_536
 
 
+SourcePair = Annotated[list[SourceName], Field(min_length=2, max_length=2)]
+
+
 class FeatureCalculatorConfig(_Table):
     """The ``config`` of a ``MultiSymbolFeatureCalculator``."""
 
@@ -329,7 +332,7 @@ class FeatureCalculatorConfig(_Table):
         "correlation",
         "spread",
     ]
-    pairs: list[Annotated[list[SourceName], Field(min_length=2, max_length=2)]] | None = None
+    pairs: Annotated[list[SourcePair], Field(min_length=1)] | None = None
 
 
 class StrategyRunnerConfig(_Table):
