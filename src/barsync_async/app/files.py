@@ -6,6 +6,7 @@ from random import Random
 
 import anyio
 
+from barsync_async.app.doubtful_histories import warn_of_doubtful
 from barsync_async.app.logging import set_up_logging
 from barsync_async.app.progress import Progress
 from barsync_async.app.runner import run_daemon
@@ -58,6 +59,7 @@ def run_histories(
     first = min((each.survey.first or 1 for some in wanted.values() for each in some), default=1)
     clock = VirtualClock(WallMs(first - 1))
     progress = Progress(wanted)
+    warn_of_doubtful(wanted)
 
     async def run(signals: Signals) -> None:
         daemon = _daemon(config, clock, progress.watched)

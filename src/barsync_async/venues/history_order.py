@@ -16,7 +16,8 @@ FileOrder = Literal["ascending", "descending", "mixed"]
 class Survey(msgspec.Struct, frozen=True, kw_only=True):
     """What a whole file holds.
 
-    ``first`` and ``last`` are the least and the greatest timestamp, None without a bar.
+    ``first`` and ``last`` are the least and the greatest timestamp, None without a bar;
+    ``closest_ms`` is the least time between a bar and the next, None without two.
     ``out_of_order`` counts the bars of a ``mixed`` file that step against its direction,
     ``contradictions`` those that differ from their neighbour of the same timestamp, of which
     ``contradicted`` is the first. ``first_rejection`` says what the first row that is no bar has
@@ -27,6 +28,7 @@ class Survey(msgspec.Struct, frozen=True, kw_only=True):
     rejections: int
     first: WallMs | None
     last: WallMs | None
+    closest_ms: int | None
     order: FileOrder
     out_of_order: int
     contradictions: int
@@ -43,6 +45,7 @@ class Surveyor:
         self._contradicted: WallMs | None = None
         self._first: WallMs | None = None
         self._last: WallMs | None = None
+        self._closest_ms: int | None = None
         self._first_rejection: Rejection | None = None
 
     def look(self, item: HistoryItem) -> None:
@@ -61,6 +64,8 @@ class Surveyor:
         if timestamp == previous.timestamp and bar != previous:
             self._contradictions += 1
             self._contradicted = self._contradicted or timestamp
+        if apart_ms := abs(timestamp - previous.timestamp):
+            self._closest_ms = min(apart_ms, self._closest_ms or apart_ms)
         self._previous = bar
         self._first = timestamp if self._first is None else min(self._first, timestamp)
         self._last = timestamp if self._last is None else max(self._last, timestamp)
@@ -72,6 +77,7 @@ class Surveyor:
             rejections=self._rejections,
             first=self._first,
             last=self._last,
+            closest_ms=self._closest_ms,
             order=self._order(),
             out_of_order=min(self._up, self._down),
             contradictions=self._contradictions,
