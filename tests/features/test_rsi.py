@@ -4,7 +4,9 @@ import math
 from collections.abc import Sequence
 from itertools import pairwise
 
+import numpy as np
 import pytest
+import talib
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.features.table import run as run_table
@@ -100,3 +102,11 @@ def test_it_stays_between_0_and_100(closes: list[float], window: int) -> None:
 def test_the_currency_does_not_matter(closes: list[float], window: int) -> None:
     dear = run(window, [4 * close for close in closes])
     assert dear == pytest.approx(run(window, closes), rel=1e-12, nan_ok=True)
+
+
+@pytest.mark.parametrize("window", [2, 14])
+def test_one_that_stands_still_keeps_its_last_value_as_talib_has_it(window: int) -> None:
+    closes = np.array([100.0 + number % 3 for number in range(40)] + [100.5] * 800)
+    expected = talib.RSI(closes, window)
+    assert expected[-1] > 40
+    assert run(window, closes.tolist()) == pytest.approx(expected, rel=1e-9, nan_ok=True)

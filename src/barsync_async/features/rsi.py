@@ -11,8 +11,8 @@ from barsync_async.features.parameters import check_window
 from barsync_async.features.previous import Previous
 from barsync_async.features.smoothed_average import SmoothedAverage
 
-_ZERO = operand(1e-14)  # below it TA-Lib takes the sum of both averages for zero
 _NO_MOVE, _PERCENT = operand(0.0), operand(100.0)
+_LEAST = operand(float(np.finfo(np.float64).tiny))  # it has shares, and that of 0 is 0
 
 
 class Rsi:
@@ -20,8 +20,8 @@ class Rsi:
 
     ``100 * gain / (gain + loss)``, where ``gain`` and ``loss`` are smoothed averages of the rises
     and falls from close to close: the first is the plain mean of the first ``window`` changes,
-    each later one ``(previous * (window - 1) + change) / window``. 0 where neither rises nor falls
-    are left (their sum is below 1e-14). As TA-Lib's ``RSI``.
+    each later one ``(previous * (window - 1) + change) / window``. 0 where there was neither rise
+    nor fall. As TA-Lib's ``RSI``.
 
     Source: J. Welles Wilder, New Concepts in Technical Trading Systems, 1978, section VI.
 
@@ -56,8 +56,7 @@ class Rsi:
 
     def _values(self) -> FloatArray:
         averages = self._gain_and_loss.values
-        total = averages[0] + averages[1]
-        total[total < _ZERO] = np.inf  # of which any share is 0
-        values: FloatArray = averages[0] / total
+        gain = averages[0]
+        values: FloatArray = gain / np.maximum(gain + averages[1], _LEAST)
         values *= _PERCENT
         return values
