@@ -14,12 +14,14 @@ from barsync_async.messages import Bar, Event
 
 
 def plain_mapping(value: Any) -> Any:
-    """An encoder's hook: a read-only mapping of a payload as a dict.
+    """An encoder's hook: a read-only mapping of a payload as one that it writes.
 
     Raises:
         NotImplementedError: it is anything else.
     """
-    if isinstance(value, MappingProxyType | FeatureTable | Values):
+    if isinstance(value, FeatureTable):
+        return value.encodable()
+    if isinstance(value, MappingProxyType | Values):
         return value.copy()
     raise NotImplementedError(f"{type(value).__name__} has no form on the wire")
 

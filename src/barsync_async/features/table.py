@@ -1,7 +1,11 @@
 """The values of all indicators after one set, as mappings that are made when they are looked at."""
 
-from collections.abc import Iterator, KeysView, Mapping
-from itertools import chain
+from collections.abc import Callable, Iterator, KeysView, Mapping
+from functools import lru_cache
+from itertools import chain, starmap
+from typing import Any
+
+import msgspec
 
 from barsync_async.features.columns import FloatArray
 
@@ -91,3 +95,18 @@ class FeatureTable(Mapping[str, Mapping[str, float]]):
             for source, row in zip(self._sources, self._rows.T.tolist(), strict=True)
         }
         return table | {name: values.copy() for name, values in self._across.items()}
+
+    def encodable(self) -> dict[str, Any]:
+        """What msgspec writes as it writes :meth:`copy`, and is made in a quarter of the time."""
+        rows = starmap(_row_maker(tuple(self._names)), zip(*self._rows.tolist(), strict=True))
+        across = {name: values.copy() for name, values in self._across.items()}
+        return dict(zip(self._sources, rows, strict=True)) | across
+
+
+@lru_cache
+def _row_maker(names: tuple[str, ...]) -> Callable[..., object]:
+    """From the values under ``names``: a struct, where one can have such names, else a dict."""
+    if any(character < " " or character in '"\\' for name in names for character in name):
+        return lambda *values: dict(zip(names, values, strict=True))
+    fields = {f"field_{place}": name for place, name in enumerate(names)}
+    return msgspec.defstruct("_Row", [(each, float) for each in fields], rename=fields, gc=False)
