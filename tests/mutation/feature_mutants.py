@@ -51,13 +51,13 @@ FEATURE_MUTANTS = (
         ),
         (
             "the common head is not begun anew",
-            "self._head + values if rows else values.copy()",
-            "self._head + values",
+            "            self._head.fill(0.0)\n",
+            "            pass\n",
         ),
         (
             "a full block stays as it is",
-            "full = columns[rows + 1 == self._window]",
-            "full = columns[rows == self._window]",
+            "within(columns, rows + 1 == self._window)",
+            "within(columns, rows == self._window)",
         ),
     ),
     *mutants_of(

@@ -45,5 +45,4 @@ class Atr:
         """The averages; NaN before ``window`` ranges."""
         before = self._previous.exchange(bars.columns, bars.close)
         ranges = np.maximum(bars.high, before) - np.minimum(bars.low, before)
-        self._average.push(*self._previous.known(bars.columns, ranges))
-        return (self._average.values[0],)
+        return (self._average.push(*self._previous.known(bars.columns, ranges))[0],)

@@ -35,5 +35,4 @@ class Ema:
 
     def update(self, bars: FreshBars) -> tuple[FloatArray, ...]:
         """The averages; NaN before ``window`` closes."""
-        self._average.push(bars.columns, bars.close)
-        return (self._average.values[0],)
+        return (self._average.push(bars.columns, bars.close)[0],)

@@ -51,16 +51,15 @@ class Macd:
 
     def update(self, bars: FreshBars) -> tuple[FloatArray, ...]:
         """Line, signal and histogram; NaN until all three are there."""
-        self._move_averages(bars)
-        macd = (self._fast.values - self._slow.values)[0, bars.columns]
+        macd = self._lines(bars)[bars.columns]
         self._macd[bars.columns] = macd
         known = ~np.isnan(macd)
-        self._signal.push(within(bars.columns, known), macd[known])
-        signal = self._signal.values[0]
+        signal = self._signal.push(within(bars.columns, known), macd[known])[0]
         return np.where(np.isnan(signal), np.nan, self._macd), signal, self._macd - signal
 
-    def _move_averages(self, bars: FreshBars) -> None:
-        self._slow.push(bars.columns, bars.close)
+    def _lines(self, bars: FreshBars) -> FloatArray:
         begun = self._before_fast[bars.columns] <= 0
         self._before_fast[bars.columns] -= ~begun
-        self._fast.push(within(bars.columns, begun), bars.close[begun])
+        fast = self._fast.push(within(bars.columns, begun), bars.close[begun])
+        lines: FloatArray = fast[0] - self._slow.push(bars.columns, bars.close)[0]
+        return lines

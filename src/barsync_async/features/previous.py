@@ -17,9 +17,10 @@ class Previous:
         none.
         """
         if isinstance(columns, slice):
-            before, self._values = self._values, values.copy()
+            before, self._values = self._values, values
             return before
         before = self._values[columns]
+        self._values = self._values.copy()  # they may be the bars' own
         self._values[columns] = values
         return before
 

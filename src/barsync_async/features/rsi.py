@@ -51,12 +51,8 @@ class Rsi:
         moves = np.empty((2, len(changes)))
         np.maximum(changes, _NO_MOVE, out=moves[0])
         np.subtract(moves[0], changes, out=moves[1])
-        self._gain_and_loss.push(columns, moves)
-        return (self._values(),)
-
-    def _values(self) -> FloatArray:
-        averages = self._gain_and_loss.values
+        averages = self._gain_and_loss.push(columns, moves)
         gain = averages[0]
         values: FloatArray = gain / np.maximum(gain + averages[1], _LEAST)
         values *= _PERCENT
-        return values
+        return (values,)

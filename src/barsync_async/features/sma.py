@@ -35,5 +35,4 @@ class Sma:
 
     def update(self, bars: FreshBars) -> tuple[FloatArray, ...]:
         """The averages; NaN before ``window`` closes."""
-        self._sum.push(bars.columns, bars.close)
-        return (self._sum.values / self._window,)
+        return (self._sum.push(bars.columns, bars.close) / self._window,)

@@ -3,7 +3,7 @@
 import numpy as np
 import numpy.typing as npt
 
-from barsync_async.features.columns import BoolArray, Columns, FloatArray, operand
+from barsync_async.features.columns import Columns, FloatArray, operand
 
 
 class SmoothedAverage:
@@ -28,37 +28,29 @@ class SmoothedAverage:
         self._averages: FloatArray = np.zeros((rows, columns))
         self._all_warm = False
 
-    def push(self, columns: Columns, values: FloatArray) -> None:
-        """One more value for each row of each of ``columns``; shape ``(rows, k)`` or ``(k,)``."""
+    def push(self, columns: Columns, values: FloatArray) -> FloatArray:
+        """One more value for each row of each of ``columns``; shape ``(rows, k)`` or ``(k,)``.
+
+        Returns:
+            All columns' averages, shape ``(rows, columns)``; NaN before ``window`` values. The next
+            push may alter them.
+        """
+        rates = self._rate if self._all_warm else self._rates_of(columns)
         if isinstance(columns, slice):
             steps = values - self._averages
-            steps *= self._rates_of(columns)
+            steps *= rates
             self._averages += steps
         else:
             averages = self._averages[:, columns]
-            self._averages[:, columns] = averages + self._rates_of(columns) * (values - averages)
+            self._averages[:, columns] = averages + rates * (values - averages)
+        if self._all_warm:
+            return self._averages
+        return np.where(self._counts == self._window, self._averages, np.nan)
 
     def _rates_of(self, columns: Columns) -> FloatArray:
-        if self._all_warm:
-            return self._rate
         counts = self._counts[columns]
         rates: FloatArray = self._rates[counts]
         # of the push after this one: only then is every column beyond its plain mean
         self._all_warm = bool(counts.size == self._counts.size and counts.min() == self._window)
         self._counts[columns] = np.minimum(counts + 1, self._window)
         return rates
-
-    @property
-    def is_warm(self) -> BoolArray:
-        """Which columns have had ``window`` values; shape ``(columns,)``."""
-        warm: BoolArray = self._counts == self._window
-        return warm
-
-    @property
-    def values(self) -> FloatArray:
-        """The averages, shape ``(rows, columns)``; NaN before ``window`` values. The next push may
-        alter it.
-        """
-        if self._all_warm:
-            return self._averages
-        return np.where(self.is_warm, self._averages, np.nan)

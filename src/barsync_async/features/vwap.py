@@ -42,9 +42,8 @@ class Vwap:
 
     def update(self, bars: FreshBars) -> tuple[FloatArray, ...]:
         """The averages; NaN before ``window`` bars."""
-        self._value.push(bars.columns, _traded_value(bars))
-        self._volume.push(bars.columns, bars.volume)
-        return (_ratio(self._value.values, self._volume.values),)
+        value = self._value.push(bars.columns, _traded_value(bars))
+        return (_ratio(value, self._volume.push(bars.columns, bars.volume)),)
 
 
 class SessionVwap:
