@@ -115,6 +115,8 @@ def sets_of(closes: FloatArray) -> list[SynchronizedBars]:
 
 # sma and rsi of every source
 
+_NOTHING_ELSE: Callable[[str], FloatArray] = dict[str, FloatArray]().__getitem__
+
 
 def engine_on_arrays(sources: int, sets: int) -> Step:
     """This engine without the reading of sets."""
@@ -125,7 +127,7 @@ def engine_on_arrays(sources: int, sets: int) -> Step:
 
 def fresh(closes: FloatArray, columns: Columns = slice(None)) -> FreshBars:
     """A set of which only the closes are looked at."""
-    return FreshBars(WallMs(0), columns, {"close": closes}.__getitem__)
+    return FreshBars(WallMs(0), columns, closes, _NOTHING_ELSE)
 
 
 class BareLoop:

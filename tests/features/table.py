@@ -21,7 +21,7 @@ def fresh_bars(row: Sequence[Cell], timestamp: int = NOON) -> FreshBars:
     columns: Columns = slice(None) if len(places) == len(row) else places
     cells = [_full(cell) for cell in row if cell is not None]
     arrays = {field: np.array([cell[field] for cell in cells], dtype=float) for field in FIELDS}
-    return FreshBars(WallMs(timestamp), columns, arrays.__getitem__)
+    return FreshBars(WallMs(timestamp), columns, arrays["close"], arrays.__getitem__)
 
 
 def _full(cell: Mapping[str, float] | float) -> Mapping[str, float]:

@@ -12,8 +12,8 @@ FEATURE_MUTANTS = (
         ),
         (
             "a close that is no number counts",
-            "good = np.isfinite(array)",
-            "good = array == array",
+            "good = np.isfinite(closes)",
+            "good = closes == closes",
         ),
         (
             "cells are taken for those of our sources",

@@ -38,7 +38,7 @@ def read_only(array: A) -> A:
 
 def within(columns: Columns, mask: BoolArray) -> Columns:
     """Those of ``columns`` where ``mask``, which has a place for each of them, is true."""
-    if mask.all():
+    if np.count_nonzero(mask) == len(mask):
         return columns
     places = np.flatnonzero(mask)
     return places if isinstance(columns, slice) else columns[places]

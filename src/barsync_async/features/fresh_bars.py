@@ -1,7 +1,8 @@
 """What of a set is an observation: the fresh cells, by column."""
 
+import math
 import struct
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import cached_property
 
 import numpy as np
@@ -20,17 +21,21 @@ class FreshBars:
     Args:
         timestamp: the set's, and so that of each of these bars: their close time.
         columns: the sources that move on.
-        read: gives the array of a field, ``open``, ``high``, ``low``, ``close`` or ``volume``.
+        close: their last prices.
+        read: gives the array of another field, ``open``, ``high``, ``low`` or ``volume``.
     """
 
     def __init__(
-        self, timestamp: WallMs, columns: Columns, read: Callable[[str], FloatArray]
+        self,
+        timestamp: WallMs,
+        columns: Columns,
+        close: FloatArray,
+        read: Callable[[str], FloatArray],
     ) -> None:
         self.timestamp = timestamp
         self.columns = columns if isinstance(columns, slice) else read_only(columns)
+        self.close = read_only(close)
         self._read = read
-        self.close: FloatArray = read_only(read("close"))
-        """The last prices."""
 
     @cached_property
     def open(self) -> FloatArray:
@@ -67,40 +72,35 @@ class FreshBarsReader:
     def read(self, bars: SynchronizedBars) -> FreshBars:
         """The observations in ``bars``."""
         cells = self._cells(bars.bars)
-        closes = [cell.close for cell in cells if cell is not None and cell.provenance == "fresh"]
-        columns = ALL if len(closes) == len(cells) else _places(cells)
-        array = _array(closes)
-        good = np.isfinite(array)
-        if not good.all():
-            columns, array = within(columns, good), array[good]
-        return FreshBars(bars.timestamp, columns, _Fields(cells, columns, array))
+        values = [cell.close for cell in cells if cell is not None and cell.provenance == "fresh"]
+        columns = ALL if len(values) == len(cells) else _places(cells)
+        closes = _array(values)
+        good = np.isfinite(closes)
+        if np.count_nonzero(good) < len(good):
+            columns, closes = within(columns, good), closes[good]
+        return FreshBars(bars.timestamp, columns, closes, _Fields(cells, columns))
 
-    def _cells(self, bars: Mapping[SourceId, Bar]) -> Sequence[Bar | None]:
+    def _cells(self, bars: Mapping[SourceId, Bar]) -> Collection[Bar | None]:
         if [*bars] == self._sources:  # as a synchronizer makes them, and no look-up is quicker
-            return [*bars.values()]
+            return bars.values()  # a list of many bars takes as long as to look at each once more
         return [bars.get(source) for source in self._sources]
 
 
-def _places(cells: Sequence[Bar | None]) -> Columns:
+def _places(cells: Collection[Bar | None]) -> Columns:
     """Where the fresh ones stand."""
     return np.flatnonzero([cell is not None and cell.provenance == "fresh" for cell in cells])
 
 
 class _Fields:
-    """The fields of the cells at ``columns`` as arrays; that of the closes is there already."""
+    """The fields of the cells at ``columns`` as arrays."""
 
-    def __init__(self, cells: Sequence[Bar | None], columns: Columns, closes: FloatArray) -> None:
+    def __init__(self, cells: Collection[Bar | None], columns: Columns) -> None:
         self._cells = cells
         self._columns = columns
-        self._closes = closes
 
     def __call__(self, field: str) -> FloatArray:
-        if field == "close":
-            return self._closes
-        cells = self._cells
-        if not isinstance(self._columns, slice):
-            cells = [cells[place] for place in self._columns.tolist()]
-        return _array([getattr(cell, field) for cell in cells])
+        values = [getattr(cell, field, math.nan) for cell in self._cells]
+        return _array(values)[self._columns]
 
 
 def _array(values: Sequence[float]) -> FloatArray:

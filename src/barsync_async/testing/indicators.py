@@ -16,4 +16,4 @@ def fresh_bars_of(*bars: Bar | None) -> FreshBars:
         return np.array([getattr(bar, field) for bar in fresh], dtype=np.float64)
 
     timestamp = fresh[0].timestamp if fresh else WallMs(0)
-    return FreshBars(timestamp, places, read)
+    return FreshBars(timestamp, places, read("close"), read)
