@@ -48,6 +48,8 @@ class IndicatorBank:
                 self._add_of_source(spec)
             else:
                 self._add_across(spec, pairs)
+        self._by_source = self._columns if self._of_source else {}
+        self._shape = len(self._names), len(self._by_source)
 
     def _add_of_source(self, spec: IndicatorSpec) -> None:
         indicator: SourceIndicator = spec.make(len(self._columns))
@@ -84,21 +86,21 @@ class IndicatorBank:
 
     def update(self, bars: FreshBars) -> FeatureTable:
         """Move on by one set; all values after it."""
-        sources = self._columns if self._of_source else {}
-        rows = np.empty((len(self._names), len(sources)))
+        rows = np.empty(self._shape)
         place = 0
         for names, indicator in self._of_source:
-            for array in _values(indicator.update, bars, names, len(sources)):
+            for array in _values(indicator.update, bars, names, self._shape[1:]):
                 rows[place] = array
                 place += 1
-        return FeatureTable(sources, self._names, rows, self._compare(bars))
+        across = self._compare(bars) if self._across else {}
+        return FeatureTable(self._by_source, self._names, rows, across)
 
     def _compare(self, bars: FreshBars) -> dict[str, Values]:
         fresh: dict[int, FreshPairs] = {}
         values: dict[str, Values] = {}
         for indicator, names, group in self._across:
             pairs = fresh.setdefault(id(group), FreshPairs(group.columns, bars))
-            arrays = _values(indicator.update, pairs, names, len(group.places))
+            arrays = _values(indicator.update, pairs, names, group.columns.lefts.shape)
             for name, array in zip(names, arrays, strict=True):
                 values[name] = Values(group.places, np.array(array, dtype=np.float64))
         return values
@@ -143,9 +145,12 @@ class _Comparison(NamedTuple):
 
 
 def _values(
-    update: Callable[[B], tuple[FloatArray, ...]], given: B, names: Sequence[str], columns: int
+    update: Callable[[B], tuple[FloatArray, ...]],
+    given: B,
+    names: Sequence[str],
+    shape: tuple[int, ...],
 ) -> tuple[FloatArray, ...]:
-    """What an indicator makes of what is ``given``: for each of ``names`` an array of ``columns``.
+    """What an indicator makes of what is ``given``: an array of ``shape`` for each of ``names``.
 
     Raises:
         IndicatorFailed: it raises or gives anything else, for it may be the user's own.
@@ -157,15 +162,10 @@ def _values(
     if type(arrays) is not tuple or len(arrays) != len(names):
         expected = f"update() has to return a tuple of {len(names)}: {', '.join(names)}"
         raise IndicatorFailed(names[0], expected)
-    for name, array in zip(names, arrays, strict=True):
-        if (
-            type(array) is not np.ndarray
-            or array.shape != (columns,)
-            or array.dtype.kind not in _REAL
-        ):
-            raise IndicatorFailed(
-                name, f"update() has to return real numbers in arrays of {columns}"
-            )
+    for place, array in enumerate(arrays):
+        if type(array) is not np.ndarray or array.shape != shape or array.dtype.kind not in _REAL:
+            expected = f"update() has to return real numbers in arrays of {shape[0]}"
+            raise IndicatorFailed(names[place], expected)
     return arrays
 
 
