@@ -81,6 +81,20 @@ FEATURE_MUTANTS = (
     *mutants_of(
         "features/previous",
         ("the former close is kept", "        self._values[columns] = values\n", ""),
+        ("the bars' own array is written to", "self._values = self._values.copy()", "pass"),
+    ),
+    *mutants_of(
+        "features/rsi",
+        (
+            "no move has no share",
+            "np.maximum(gain + averages[1], _LEAST)",
+            "(gain + averages[1])",
+        ),
+        ("little is taken for nothing", "np.finfo(np.float64).tiny", "1e-14"),
+    ),
+    *mutants_of(
+        "features/table",
+        ("any name is one of a struct", "    if any(character", "    if False and any(character"),
     ),
     *mutants_of(
         "features/macd",

@@ -49,7 +49,7 @@ class IndicatorBank:
             else:
                 self._add_across(spec, pairs)
         self._by_source = self._columns if self._of_source else {}
-        self._shape = len(self._names), len(self._by_source)
+        self._shape = (len(self._by_source),)
 
     def _add_of_source(self, spec: IndicatorSpec) -> None:
         indicator: SourceIndicator = spec.make(len(self._columns))
@@ -86,10 +86,10 @@ class IndicatorBank:
 
     def update(self, bars: FreshBars) -> FeatureTable:
         """Move on by one set; all values after it."""
-        rows = np.empty(self._shape)
+        rows = np.empty((len(self._names), *self._shape))
         place = 0
         for names, indicator in self._of_source:
-            for array in _values(indicator.update, bars, names, self._shape[1:]):
+            for array in _values(indicator.update, bars, names, self._shape):
                 rows[place] = array
                 place += 1
         across = self._compare(bars) if self._across else {}

@@ -21,7 +21,7 @@ class FreshBars:
     Args:
         timestamp: the set's, and so that of each of these bars: their close time.
         columns: the sources that move on.
-        close: their last prices.
+        close: their last prices, read-only.
         read: gives the array of another field, ``open``, ``high``, ``low`` or ``volume``.
     """
 
@@ -34,7 +34,7 @@ class FreshBars:
     ) -> None:
         self.timestamp = timestamp
         self.columns = columns if isinstance(columns, slice) else read_only(columns)
-        self.close = read_only(close)
+        self.close = close
         self._read = read
 
     @cached_property
@@ -77,7 +77,7 @@ class FreshBarsReader:
         closes = _array(values)
         good = np.isfinite(closes)
         if np.count_nonzero(good) < len(good):
-            columns, closes = within(columns, good), closes[good]
+            columns, closes = within(columns, good), read_only(closes[good])
         return FreshBars(bars.timestamp, columns, closes, _Fields(cells, columns))
 
     def _cells(self, bars: Mapping[SourceId, Bar]) -> Collection[Bar | None]:

@@ -49,8 +49,8 @@ class Rsi:
         before = self._previous.exchange(bars.columns, bars.close)
         columns, changes = self._previous.known(bars.columns, bars.close - before)
         moves = np.empty((2, len(changes)))
-        np.maximum(changes, _NO_MOVE, out=moves[0])
-        np.subtract(moves[0], changes, out=moves[1])
+        gains = np.maximum(changes, _NO_MOVE, out=moves[0])
+        np.subtract(gains, changes, out=moves[1])
         averages = self._gain_and_loss.push(columns, moves)
         gain = averages[0]
         values: FloatArray = gain / np.maximum(gain + averages[1], _LEAST)

@@ -3,6 +3,7 @@
 import numpy as np
 
 from barsync_async.features import FloatArray, FreshBars
+from barsync_async.features.columns import read_only
 from barsync_async.messages import Bar
 from barsync_async.units import WallMs
 
@@ -13,7 +14,7 @@ def fresh_bars_of(*bars: Bar | None) -> FreshBars:
     fresh = [bar for bar in bars if bar is not None]
 
     def read(field: str) -> FloatArray:
-        return np.array([getattr(bar, field) for bar in fresh], dtype=np.float64)
+        return read_only(np.array([getattr(bar, field) for bar in fresh], dtype=np.float64))
 
     timestamp = fresh[0].timestamp if fresh else WallMs(0)
     return FreshBars(timestamp, places, read("close"), read)
