@@ -115,6 +115,12 @@ def is_there(number: int) -> bool:
 pytestmark = pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="reads /proc")
 
 
+@pytest.fixture(autouse=True)
+def _buffered(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a strategy prints is seen without this, too."""
+    monkeypatch.delenv("PYTHONUNBUFFERED", raising=False)
+
+
 async def test_each_is_told_rests_and_is_left_off_and_the_others_and_the_portfolio_go_on(
     tmp_path: Path,
 ) -> None:

@@ -270,10 +270,15 @@ def test_parameters_that_cannot_go_to_another_process_are_refused() -> None:
 def said(data: bytes) -> list[Any]:
     with capture_logs() as logs:
         StrategyOutput("loud", cast("BufferedReader", BufferedReader(BytesIO(data))))
-        for thread in threading.enumerate():
-            if thread.name == "says-loud":
-                thread.join()
+        said_by("loud")
     return [(each["log_level"], each.get("text")) for each in logs]
+
+
+def said_by(strategy: str) -> None:
+    """Wait until all that ``strategy`` has printed is logged: its process has ended."""
+    for thread in threading.enumerate():
+        if thread.name == f"says-{strategy}":
+            thread.join(60)
 
 
 def test_what_it_prints_is_logged_line_by_line() -> None:
@@ -288,6 +293,18 @@ def test_more_than_twenty_lines_for_a_decision_are_left_out_and_that_is_told_onc
 
 def test_a_line_without_an_end_is_cut() -> None:
     assert said(b"x" * 600) == [("info", "x" * 500), ("info", "x" * 100)]
+
+
+def test_what_it_printed_is_logged_though_it_is_killed_before_it_would_have_written_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delenv("PYTHONUNBUFFERED", raising=False)
+    with capture_logs() as logs:
+        process = begun(counting(at_1="mutter"))
+        process.ask(features(), None)
+        said_by(f"{UNRULY}:Counting")
+    assert [each["text"] for each in logs] == ["muttered 1"]
+    process.close()
 
 
 def test_one_that_floods_its_output_still_decides() -> None:

@@ -66,6 +66,11 @@ class Counting:
         sys.stdout.flush()
         return Decision({}, "printed")
 
+    def _mutter(self) -> None:
+        """Print a line, of which it flushes nothing, and be killed."""
+        print("muttered", self._asked)  # noqa: T201 - that is the point
+        os.kill(os.getpid(), signal.SIGKILL)
+
     def _lie(self) -> None:
         """Write to the daemon behind our back."""
         _write(b"lie")

@@ -46,7 +46,7 @@ class StrategyProcess:
 
     The process is a new interpreter in a session of its own: it shares nothing with this one but
     the connection, and ends when that does. What it started ends with it. What the strategy prints
-    goes to the log.
+    goes to the log at once: nothing is buffered there, for it may be killed at any moment.
 
     Args:
         choice: the strategy.
@@ -76,7 +76,7 @@ class StrategyProcess:
         with theirs:
             program = _PROGRAM.format(path=sys.path, descriptor=theirs.fileno())
             self._process = subprocess.Popen(  # noqa: S603 - our own interpreter
-                [sys.executable, "-X", "faulthandler", "-c", program],
+                [sys.executable, "-u", "-X", "faulthandler", "-c", program],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
