@@ -6,7 +6,7 @@ import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from fractions import Fraction
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import pytest
@@ -90,6 +90,20 @@ def fails(features: Features, portfolio: PortfolioUpdate | None) -> Decision:
 
 def features(timestamp: int = NOON) -> Features:
     return Features(timestamp=WallMs(timestamp), features={}, bars={})
+
+
+class TwoFaced(float):
+    """Is one number, and converts to another."""
+
+    def __new__(cls, value: float, converted: float) -> Self:
+        made = super().__new__(cls, value)
+        made.converted = converted
+        return made
+
+    converted: float
+
+    def __float__(self) -> float:
+        return self.converted
 
 
 class Bench:
@@ -201,6 +215,8 @@ def test_one_that_decides_is_not_made_anew() -> None:
         (Decision({"SPY": True}, ""), "target of 'SPY' is True: expected a finite number"),
         (Decision({"SPY": None}, ""), "target of 'SPY' is None: expected a finite number"),  # type: ignore[dict-item]  # a lie
         (Decision({"SPY": 10**400}, ""), "OverflowError"),
+        (Decision({"SPY": TwoFaced(1.0, math.nan)}, ""), "expected a finite number"),
+        (Decision({"SPY": TwoFaced(1.0, 1e16)}, ""), "expected at most 1e+15 units"),
         (Decision({3: 1.0}, ""), "a target's key is 3: expected text"),  # type: ignore[dict-item]  # a lie
         (Decision({"\ud800": 1.0}, ""), "surrogates not allowed"),
         (Decision({}, None), "reason is None: expected text"),  # type: ignore[arg-type]  # a lie

@@ -126,9 +126,11 @@ def _text(what: str, value: Any) -> str:
 
 
 def _units(key: str, value: Any) -> float:
+    """What is looked at is what others get: a class of its own may convert to another number."""
     is_number = isinstance(value, Real) and not isinstance(value, bool)
-    if not is_number or not math.isfinite(value):
+    units = float(value) if is_number else math.nan
+    if not math.isfinite(units):
         raise ValueError(f"target of {key!r} is {value!r}: expected a finite number")
-    if abs(value) > _MOST_UNITS:
+    if abs(units) > _MOST_UNITS:
         raise ValueError(f"target of {key!r} is {value!r}: expected at most {_MOST_UNITS:g} units")
-    return float(value)
+    return units
