@@ -106,7 +106,7 @@ def told(error: BaseException) -> str:
 def _text(error: BaseException) -> str:
     try:
         return str(error)
-    except Exception:  # noqa: BLE001 - an exception's text is its own code, and may raise too
+    except BaseException:  # noqa: BLE001 - an exception's text is its own code, and may raise too
         return ""
 
 

@@ -41,5 +41,5 @@ class AbandonableThread(Executor):
                 continue
             try:
                 future.set_result(call())
-            except Exception as error:  # noqa: BLE001 - it is the waiting caller's
+            except BaseException as error:  # noqa: BLE001 - it is the waiting caller's, of any kind
                 future.set_exception(error)

@@ -156,7 +156,7 @@ def test_the_shipped_strategies_work_there_too() -> None:
     process.close()
 
 
-@pytest.mark.parametrize("how", ["raise", "leave", "flood"])
+@pytest.mark.parametrize("how", ["raise", "leave", "interrupt", "flood"])
 def test_one_that_fails_in_its_process_is_made_anew_there_and_the_process_lives(how: str) -> None:
     process = begun(counting(at_2=how))
     number = pid(process)
@@ -167,6 +167,7 @@ def test_one_that_fails_in_its_process_is_made_anew_there_and_the_process_lives(
         == {
             "raise": Failure("raised", "ValueError: as told"),
             "leave": Failure("raised", "SystemExit: as told"),
+            "interrupt": Failure("raised", "KeyboardInterrupt"),
             "flood": Failure("overflow", "a decision of more than 10000 targets"),
         }[how]
     )

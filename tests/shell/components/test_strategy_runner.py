@@ -444,6 +444,40 @@ def test_one_that_wants_to_end_the_program_is_told_like_any_other_failure() -> N
     assert bench.said[0].detail == "SystemExit: 1"
 
 
+class Mischief(Exception):
+    """Ends the program as soon as it is to be shown."""
+
+    def __str__(self) -> str:
+        raise SystemExit(3)
+
+
+def interrupts(features: Features, portfolio: PortfolioUpdate | None) -> Decision:
+    raise KeyboardInterrupt
+
+
+def makes_mischief(features: Features, portfolio: PortfolioUpdate | None) -> Decision:
+    raise Mischief
+
+
+@pytest.mark.parametrize(
+    ("act", "detail"), [(interrupts, "KeyboardInterrupt"), (makes_mischief, "Mischief")]
+)
+async def test_no_exception_of_one_in_a_thread_ends_more_than_its_own_decision(
+    act: Act, detail: str
+) -> None:
+    async with running(scripted("bad", act), scripted("good", wants(1.0))) as bench:
+        bench.publish()
+        await bench.bus.drained()
+    assert (bench.said[0].kind, bench.said[0].detail) == ("raised", detail)
+    assert bench.heads[1:] == [("Signal", NOON, "good")]
+
+
+def test_an_interrupt_comes_through_an_inline_strategy_for_it_may_be_the_users() -> None:
+    bench = Bench(scripted("bad", interrupts))
+    with pytest.raises(KeyboardInterrupt):
+        bench.publish()
+
+
 @pytest.mark.parametrize(
     ("answer", "detail"),
     [
@@ -671,6 +705,25 @@ def test_inline_too_one_that_ends_the_program_when_it_is_made_anew_is_told() -> 
     assert isinstance(answer, Failure)
     assert not answer.is_anew
     assert answer.detail.endswith("cannot be made anew: SystemExit: no licence")
+
+
+def test_one_that_is_interrupted_in_its_thread_is_told_at_once() -> None:
+    def make() -> Scripted:
+        made.append(1)
+        return Scripted("bad", interrupts) if len(made) == 1 else fail_to_be_made()
+
+    def fail_to_be_made() -> Scripted:
+        raise KeyboardInterrupt
+
+    async def main() -> Any:
+        seat = ThreadSeat(make)
+        answer = await seat.ask(features(), None, 60_000)
+        seat.stop()
+        return answer
+
+    made: list[int] = []
+    detail = "KeyboardInterrupt; cannot be made anew: KeyboardInterrupt"
+    assert asyncio.run(main()) == Failure("raised", detail, is_anew=False)
 
 
 def test_one_that_stalls_holds_no_other_back_and_the_order_stays() -> None:

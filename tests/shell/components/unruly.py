@@ -35,6 +35,9 @@ class Counting:
     def _leave(self) -> None:
         sys.exit("as told")
 
+    def _interrupt(self) -> None:
+        raise KeyboardInterrupt
+
     def _crash(self) -> None:
         os.kill(os.getpid(), signal.SIGSEGV)
 

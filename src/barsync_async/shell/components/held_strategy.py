@@ -42,6 +42,12 @@ class _TooMuchError(ValueError):
     """An answer that would flood whoever gets it."""
 
 
+Exceptions = tuple[type[BaseException], ...]
+
+INTERRUPTS: Exceptions = (KeyboardInterrupt,)
+"""Let through inline, where it may be the user's; anywhere else it is the strategy's own."""
+
+
 class HeldStrategy:
     """Asks the strategy that ``make`` makes, and makes it anew after it failed: the state it was
     in is not trusted again. An answer that is no decision counts as a failure.
@@ -55,29 +61,33 @@ class HeldStrategy:
         self._strategy = make()
         self.name = checked_name(self._strategy.name)
 
-    def decide(self, features: Features, portfolio: PortfolioUpdate | None) -> Answer:
-        """What it wants, or why it says nothing; never raises but to end the program."""
+    def decide(
+        self, features: Features, portfolio: PortfolioUpdate | None, let_through: Exceptions = ()
+    ) -> Answer:
+        """What it wants, or why it says nothing; raises nothing but what is ``let_through``."""
         try:
             return checked(self._strategy.decide(features, portfolio))
-        except KeyboardInterrupt:
+        except let_through:
             raise
         except _TooMuchError as error:
-            return self._renewed(Failure("overflow", str(error)))
+            return self._renewed(Failure("overflow", str(error)), let_through)
         except BaseException as error:  # noqa: BLE001 - told as STRATEGY_FAULT; sys.exit() too
-            return self._renewed(Failure("raised", told(error)))
+            return self._renewed(Failure("raised", told(error)), let_through)
 
-    def _renewed(self, failure: Failure) -> Failure:
-        strategy, failed = made_anew(self._make, failure)
+    def _renewed(self, failure: Failure, let_through: Exceptions) -> Failure:
+        strategy, failed = made_anew(self._make, failure, let_through)
         if strategy is not None:
             self._strategy = strategy
         return failed
 
 
-def made_anew(make: Callable[[], T], failure: Failure) -> tuple[T | None, Failure]:
+def made_anew(
+    make: Callable[[], T], failure: Failure, let_through: Exceptions = ()
+) -> tuple[T | None, Failure]:
     """What ``make`` makes after ``failure``; None where it cannot, and the failure says why."""
     try:
         return make(), Failure(failure.kind, excerpt(failure.detail))
-    except KeyboardInterrupt:
+    except let_through:
         raise
     except BaseException as error:  # noqa: BLE001 - told with the failure that led here
         detail = f"{failure.detail}; cannot be made anew: {reason(error)}"

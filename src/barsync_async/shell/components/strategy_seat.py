@@ -12,6 +12,7 @@ from typing import Any, ParamSpec, Protocol, TypeVar
 from barsync_async.messages import Features, PortfolioUpdate, excerpt
 from barsync_async.ports import Strategy
 from barsync_async.shell.components.held_strategy import (
+    INTERRUPTS,
     Answer,
     Failure,
     HeldStrategy,
@@ -64,7 +65,7 @@ class ThreadSeat:
     def ask_now(self, features: Features, portfolio: PortfolioUpdate | None) -> Answer:
         """Decide inline, with no time limit."""
         if self._held is not None:
-            return self._held.decide(features, portfolio)
+            return self._held.decide(features, portfolio, INTERRUPTS)
         self._held, told = self._replaced(_NOBODY)
         return told
 
