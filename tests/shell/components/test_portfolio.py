@@ -380,9 +380,23 @@ async def test_the_stream_under_a_loop_is_the_one_without(parallel: bool) -> Non
     assert looped.events == plain.events
 
 
-def test_portfolio_knows_the_symbols_of_its_container() -> None:
-    container = Container()
-    container.add_component("sync", BarSynchronizer({"SPY_1m", "BRK_B_1m"}))
-    portfolio = Portfolio()
-    container.add_component("portfolio", portfolio)
-    assert portfolio._book._symbols == frozenset({"SPY", "BRK_B"})
+@pytest.mark.parametrize("is_first", [True, False])
+def test_a_symbol_of_no_source_is_refused_whichever_component_was_added_first(
+    is_first: bool,
+) -> None:
+    bench = Bench()
+    synchronizer = BarSynchronizer({"SPY_1m", "BRK_B_1m"})
+    if is_first:
+        bench.container.add_component("synchronizer", synchronizer)
+    bench.with_names(("a",))
+    if not is_first:
+        bench.container.add_component("synchronizer", synchronizer)
+    bench.bus.publish(features(NOON))
+    said = signal("a", NOON, 1.0)
+    targets = {"SPY": 1.0, "BRK_B": 0.0, "NOPE": 1.0}
+    bench.bus.publish(Event(EventType.SIGNAL, replace(said.payload, targets=targets)))
+    (version,) = bench.versions
+    assert version.positions == {"SPY": 1.0}
+    assert [(each.symbol, each.reason) for each in version.refused] == [
+        ("NOPE", "no source has bars of it")
+    ]

@@ -4,7 +4,7 @@ import asyncio
 import math
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from functools import partial
+from functools import cached_property, partial
 from typing import Any, ClassVar
 
 import structlog
@@ -76,11 +76,15 @@ class Portfolio:
         """Listen for features and for what the strategies say of them."""
         self._container = container
         self._bus = container.event_bus
-        expected = [each.expected_sources for each in container.find(BarSynchronizer)]
-        symbols = {symbol_of(source) for sources in expected for source in sources}
-        self._book = self._make_book(symbols=symbols if expected else None)
         listen_to = (EventType.FEATURES, EventType.SIGNAL, EventType.STRATEGY_FAULT)
         self._stage = Stage(self._bus, "portfolio", listen_to, self._on_event)
+
+    @cached_property
+    def _book(self) -> Book:
+        """Made for the first version: by then all components are in, whatever their order."""
+        expected = [each.expected_sources for each in self._container.find(BarSynchronizer)]
+        symbols = {symbol_of(source) for sources in expected for source in sources}
+        return self._make_book(symbols=symbols if expected else None)
 
     def start(self) -> None:
         """Nothing to do before the first features."""
