@@ -63,9 +63,14 @@ def signal(strategy: str, timestamp: int, units: float) -> Event:
     return Event(EventType.SIGNAL, made)
 
 
-def fault(strategy: str, timestamp: int) -> Event:
+def fault(strategy: str, timestamp: int, rest_sets: int = 0) -> Event:
     made = StrategyFault(
-        timestamp=WallMs(timestamp), strategy=strategy, kind="raised", detail="", action=""
+        timestamp=WallMs(timestamp),
+        strategy=strategy,
+        kind="raised",
+        detail="",
+        action="",
+        rest_sets=rest_sets,
     )
     return Event(EventType.STRATEGY_FAULT, made)
 
@@ -346,6 +351,19 @@ async def test_every_timestamp_has_its_own_time_whatever_became_of_the_last_one(
         await asyncio.sleep(0)
         assert [each.applied for each in bench.versions] == [("a",), ("a",)]
         assert bench.faults == []
+
+
+async def test_that_one_was_late_at_the_barrier_ends_no_rest() -> None:
+    async with running(Bench(decision_timeout_ms=200).with_names(("a",))) as bench:
+        bench.bus.publish(features(NOON))
+        loop = asyncio.get_running_loop()
+        loop.call_at(loop.time() + 0.2, bench.bus.publish, fault("a", NOON, rest_sets=2))
+        await asyncio.sleep(0.3)
+        assert len(bench.versions) == 1
+        for number in (1, 2):
+            bench.bus.publish(features(NOON + number * MINUTE))
+            await asyncio.sleep(0)
+            assert len(bench.versions) == 1 + number
 
 
 async def test_once_all_have_spoken_no_timer_is_left() -> None:

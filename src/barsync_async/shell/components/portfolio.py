@@ -24,6 +24,8 @@ from barsync_async.shell.container import Container
 from barsync_async.shell.stage import Stage
 from barsync_async.units import NS_PER_MS, MonoNs, symbol_of
 
+_LEFT_OUT = "left out of this version"
+
 log = structlog.get_logger("barsync.portfolio")
 
 
@@ -103,7 +105,7 @@ class Portfolio:
                 self._open(features)
             case Signal() as signal:
                 self._answer(signal, signal)
-            case StrategyFault() as fault:
+            case StrategyFault() as fault if fault.action != _LEFT_OUT:  # its own tell of no rest
                 self._roster.told(fault)
                 self._answer(fault, None)
 
@@ -159,5 +161,5 @@ class Portfolio:
             strategy=strategy,
             kind="late",
             detail=f"no decision within {self._timeout_ns / NS_PER_MS:g} ms",
-            action="left out of this version",
+            action=_LEFT_OUT,
         )
