@@ -366,6 +366,38 @@ async def test_that_one_was_late_at_the_barrier_ends_no_rest() -> None:
             assert len(bench.versions) == 1 + number
 
 
+def refuse(event: Event) -> None:
+    raise ValueError("no more")
+
+
+@pytest.mark.parametrize("event_type", [EventType.STRATEGY_FAULT, EventType.PORTFOLIO])
+async def test_what_a_handler_raises_of_a_version_that_its_time_closes_ends_the_portfolio(
+    event_type: EventType,
+) -> None:
+    bench = Bench(decision_timeout_ms=200).with_names(("a",))
+    bench.bus.subscribe(event_type, refuse)
+    bench.bus.publish(features(NOON))
+    with pytest.raises(ValueError, match="no more"):
+        await asyncio.wait_for(bench.portfolio.run(), 1)
+
+
+async def test_a_version_that_its_time_closes_and_that_cannot_balance_ends_the_portfolio() -> None:
+    bench = Bench(decision_timeout_ms=200).with_names(("a", "b"))
+    bench.bus.publish(features(NOON))
+    bench.bus.publish(signal("a", NOON, float("nan")))
+    with pytest.raises(ConservationBroken):
+        await asyncio.wait_for(bench.portfolio.run(), 1)
+
+
+async def test_what_is_still_waited_for_at_the_end_is_left_out_of_the_last_version() -> None:
+    async with running(Bench(decision_timeout_ms=200).with_names(("a", "b"))) as bench:
+        bench.bus.publish(features(NOON))
+        bench.bus.publish(signal("a", NOON, 2.0))
+    assert [each.applied for each in bench.versions] == [("a",)]
+    assert [each.strategy for each in bench.faults] == ["b"]
+    assert bench.portfolio._timer is None
+
+
 async def test_once_all_have_spoken_no_timer_is_left() -> None:
     async with running(Bench(decision_timeout_ms=200).with_names(("a",))) as bench:
         bench.bus.publish(features(NOON))

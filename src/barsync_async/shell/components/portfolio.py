@@ -7,6 +7,7 @@ from contextlib import suppress
 from functools import cached_property, partial
 from typing import Any, ClassVar
 
+import anyio
 import structlog
 
 from barsync_async.messages import (
@@ -21,6 +22,7 @@ from barsync_async.ports import TimerHandle
 from barsync_async.shell.components.strategy_runner import StrategyRunner
 from barsync_async.shell.components.synchronizer import BarSynchronizer
 from barsync_async.shell.container import Container
+from barsync_async.shell.groups import one_error
 from barsync_async.shell.stage import Stage
 from barsync_async.units import NS_PER_MS, MonoNs, symbol_of
 
@@ -38,7 +40,7 @@ class Portfolio:
     It waits for every strategy of the container's ``StrategyRunner`` that is asked, at most
     ``decision_timeout_ms`` from the features' arrival, and for none that rests after a fault. One
     that has not answered by then is reported as a late STRATEGY_FAULT and left out of that
-    version. Without a loop there is no timer and every strategy is waited for.
+    version. Until it runs there is no time limit: every strategy is waited for.
 
     Args:
         cash: what it starts with, in the currency of the closes; above 0, for weights, leverage and
@@ -73,6 +75,8 @@ class Portfolio:
         self._roster = Roster()
         self._barrier: Barrier | None = None
         self._timer: TimerHandle | None = None
+        self._overdue: Barrier | None = None
+        self._fell_due = asyncio.Event()
 
     def initialize(self, container: Container) -> None:
         """Listen for features and for what the strategies say of them."""
@@ -92,8 +96,25 @@ class Portfolio:
         """Nothing to do before the first features."""
 
     async def run(self) -> None:
-        """Work until :meth:`stop`."""
-        await self._stage.run()
+        """Work until :meth:`stop`.
+
+        Raises:
+            ConservationBroken: a version does not balance.
+        """
+        with one_error():
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(self._close_in_time, name="time of the portfolio")
+                await self._stage.run()
+                tasks.cancel_scope.cancel()
+        self._close()  # whoever has not spoken will not any more
+
+    async def _close_in_time(self) -> None:
+        """Here, and not where the timer fires: what a version raises is this component's."""
+        while True:
+            await self._fell_due.wait()
+            self._fell_due.clear()
+            if self._overdue is self._barrier:
+                self._close()
 
     async def stop(self) -> None:
         """Take nothing new; what waits is still applied."""
@@ -117,9 +138,13 @@ class Portfolio:
         names = self._roster.next_set(everyone)
         self._barrier = Barrier(names, features)
         if names:
-            self._timer = self._set_timer(self._close)
+            self._timer = self._set_timer(partial(self._fall_due, self._barrier))
         else:
             self._close()
+
+    def _fall_due(self, barrier: Barrier) -> None:
+        self._overdue = barrier
+        self._fell_due.set()
 
     def _set_timer(self, callback: Callable[[], None]) -> TimerHandle | None:
         with suppress(RuntimeError):  # no running loop: nothing passes but bars
