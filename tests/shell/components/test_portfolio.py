@@ -2,8 +2,9 @@
 
 import asyncio
 import math
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from itertools import permutations
 from typing import Any
 
@@ -364,6 +365,26 @@ async def test_that_one_was_late_at_the_barrier_ends_no_rest() -> None:
             bench.bus.publish(features(NOON + number * MINUTE))
             await asyncio.sleep(0)
             assert len(bench.versions) == 1 + number
+
+
+async def after(iterations: int, act: Callable[[], None]) -> None:
+    for _ in range(iterations):
+        await asyncio.sleep(0)
+    act()
+
+
+async def test_what_was_decided_in_time_counts_though_the_loop_hears_of_it_after_the_limit() -> (
+    None
+):
+    """A loop that stood still goes through the iterations from thread to portfolio afterwards."""
+    async with running(Bench(decision_timeout_ms=200).with_names(("a",))) as bench:
+        bench.bus.publish(features(NOON))
+        loop, say = asyncio.get_running_loop(), partial(bench.bus.publish, signal("a", NOON, 2.0))
+        async with asyncio.TaskGroup() as tasks:
+            loop.call_later(0.2, lambda: tasks.create_task(after(5, say)))
+            await asyncio.sleep(0.3)
+        assert [each.applied for each in bench.versions] == [("a",)]
+        assert bench.faults == []
 
 
 def refuse(event: Event) -> None:

@@ -26,6 +26,7 @@ from barsync_async.shell.groups import one_error
 from barsync_async.shell.stage import Stage
 from barsync_async.units import NS_PER_MS, MonoNs, symbol_of
 
+_ITERATIONS = 8  # 4 at most take an answer from its thread to us
 _LEFT_OUT = "left out of this version"
 
 log = structlog.get_logger("barsync.portfolio")
@@ -113,8 +114,18 @@ class Portfolio:
         while True:
             await self._fell_due.wait()
             self._fell_due.clear()
-            if self._overdue is self._barrier:
+            overdue = self._overdue
+            await self._let_in(overdue)
+            if self._barrier is overdue:
                 self._close()
+
+    async def _let_in(self, barrier: Barrier | None) -> None:
+        """Whose time is over may have decided long ago, while the loop stood still: what is said
+        then comes in the next few of its iterations.
+        """
+        for _ in range(_ITERATIONS):
+            if self._barrier is barrier:
+                await asyncio.sleep(0)
 
     async def stop(self) -> None:
         """Take nothing new; what waits is still applied."""
