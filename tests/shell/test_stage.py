@@ -78,6 +78,18 @@ async def test_running_it_holds_the_next_set_until_it_is_done_with_the_last() ->
     await running
 
 
+async def test_once_it_is_caught_up_it_has_handled_all_that_was_there() -> None:
+    bench = Bench()
+    running = asyncio.ensure_future(bench.stage.run())
+    await asyncio.wait_for(bench.stage.caught_up(), 1)
+    for number in range(3):
+        bench.bus.publish(event(number, EventType.SIGNAL))
+    await bench.stage.caught_up()
+    assert bench.handled == [("SIGNAL", 0), ("SIGNAL", 1), ("SIGNAL", 2)]
+    await bench.stage.stop()
+    await running
+
+
 async def test_its_queue_is_one_by_name_however_often_it_is_asked_for() -> None:
     bench = Bench()
     assert bench.stage.queue() is bench.stage.queue()

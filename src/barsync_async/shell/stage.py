@@ -1,5 +1,6 @@
 """A component's step from some events to others: inline without a loop, a worker task with one."""
 
+import asyncio
 from collections.abc import Callable
 
 from barsync_async.messages import EventType
@@ -42,6 +43,11 @@ class Stage:
         async for event in queue:
             self._handle(event)
         queue.done()
+
+    async def caught_up(self) -> None:
+        """Until all events that are there have been handled; for one that runs. Safe to cancel."""
+        while self.queue().holding:  # noqa: ASYNC110 - its task is at it in the next iteration
+            await asyncio.sleep(0)
 
     async def stop(self) -> None:
         """Take nothing new; what waits is still worked on. Before :meth:`run`, nothing is."""

@@ -367,6 +367,49 @@ async def test_that_one_was_late_at_the_barrier_ends_no_rest() -> None:
             assert len(bench.versions) == 1 + number
 
 
+class Slow:
+    """Plays a seat's role: on virtual time a strategy itself takes none."""
+
+    name = "slow"
+
+    def ask_now(self, features: Features, portfolio: PortfolioUpdate | None) -> Decision:
+        raise AssertionError("nobody waits for it inline")
+
+    async def ask(
+        self, features: Features, portfolio: PortfolioUpdate | None, limit_ms: float
+    ) -> Decision:
+        await asyncio.sleep(1)
+        return Decision({"SPY": 9.0}, "")
+
+    def stop(self) -> None:
+        """Nothing is held."""
+
+
+async def test_where_one_overruns_the_limit_it_alone_is_late(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    bench = Bench(decision_timeout_ms=200)
+    bench.with_strategies(wants("slow", 1.0), wants("quick", 2.0), wants("bad", None))
+    (runner,) = bench.container.find(StrategyRunner)
+    monkeypatch.setattr(runner._workers[0], "_seat", Slow())
+    task = asyncio.ensure_future(bench.container.run())
+    await asyncio.sleep(0.1)
+    bench.bus.publish(features(NOON))
+    await bench.container.stop()
+    await task
+    said = [(each.event_type.value, getattr(each.payload, "strategy", "")) for each in bench.events]
+    assert said == [
+        ("SIGNAL", "quick"),
+        ("STRATEGY_FAULT", "bad"),
+        ("STRATEGY_FAULT", "slow"),
+        ("PORTFOLIO", ""),
+        ("SIGNAL", "slow"),
+    ]
+    assert [(each.applied, each.positions) for each in bench.versions] == [
+        (("quick",), {"SPY": 2.0})
+    ]
+
+
 async def after(iterations: int, act: Callable[[], None]) -> None:
     for _ in range(iterations):
         await asyncio.sleep(0)

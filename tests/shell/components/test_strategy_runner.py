@@ -755,6 +755,33 @@ def test_one_that_stalls_holds_no_other_back_and_the_order_stays() -> None:
     ]
 
 
+def test_what_was_said_so_far_can_be_had_in_order_and_the_rest_once_all_have_spoken() -> None:
+    released = threading.Event()
+
+    def stall(features: Features, portfolio: PortfolioUpdate | None) -> Decision:
+        released.wait()
+        return Decision({}, "")
+
+    async def main() -> None:
+        quick = [scripted(name, act) for name, act in (("x", fails), ("a", wants(1.0)))]
+        strategies = (scripted("b", wants(1.0)), scripted("slow", stall), *quick)
+        async with running(*strategies, time_limit_ms=60_000) as bench:
+            bench.publish()
+            while sum(each.asked for each in bench.runner.statistics()) < 3:  # noqa: ASYNC110 - of a thread
+                await asyncio.sleep(0)
+            bench.runner.publish_said(WallMs(NOON + 1))
+            assert bench.said == []
+            for _ in range(2):
+                bench.runner.publish_said(WallMs(NOON))
+                assert [name for _, _, name in bench.heads] == ["b", "x", "a"]
+            released.set()
+            await bench.bus.drained()
+            bench.runner.publish_said(WallMs(NOON))
+        assert [name for _, _, name in bench.heads] == ["b", "x", "a", "slow"]
+
+    _released(main, released)
+
+
 def test_when_parallel_strategies_decide_at_the_same_time_each_in_a_thread_of_its_own() -> None:
     together = threading.Barrier(2, timeout=60)
     threads: set[str] = set()

@@ -115,17 +115,21 @@ class Portfolio:
             await self._fell_due.wait()
             self._fell_due.clear()
             overdue = self._overdue
-            await self._let_in(overdue)
+            if overdue is not None:
+                await self._let_in(overdue)
             if self._barrier is overdue:
                 self._close()
 
-    async def _let_in(self, barrier: Barrier | None) -> None:
-        """Whose time is over may have decided long ago, while the loop stood still: what is said
-        then comes in the next few of its iterations.
+    async def _let_in(self, barrier: Barrier) -> None:
+        """What was decided, though others have not: also while the loop stood still, which is on
+        its way through the next few iterations.
         """
         for _ in range(_ITERATIONS):
             if self._barrier is barrier:
                 await asyncio.sleep(0)
+        for runner in self._container.find(StrategyRunner):
+            runner.publish_said(barrier.features.timestamp)
+        await self._stage.caught_up()
 
     async def stop(self) -> None:
         """Take nothing new; what waits is still applied."""

@@ -39,8 +39,9 @@ class StrategyRunner:
     """Asks every strategy about every FEATURES event but those of revised sets.
 
     What they say about one timestamp is published together, as SIGNAL or STRATEGY_FAULT, in the
-    order in which the strategies are named: who was quicker does not show. One that failed rests
-    for some sets, more after each fault in a row, and says nothing about those.
+    order in which the strategies are named: who was quicker does not show. Where a portfolio waits
+    no longer, those go first who have spoken by then. One that failed rests for some sets, more
+    after each fault in a row, and says nothing about those.
 
     Args:
         strategies: names, ``{"name": ..., **parameters}``, or ``package.module:Class``. A table
@@ -164,6 +165,17 @@ class StrategyRunner:
         finally:
             worker.stop()
 
+    def publish_said(self, timestamp: WallMs) -> None:
+        """What was said about that timestamp so far, in order; somebody waits for it no longer. The
+        rest follows, in order again, once all have spoken.
+        """
+        said = self._said.get(timestamp, {})
+        for name in self.strategy_names:
+            event = said.get(name)
+            if event is not None:
+                said[name] = None
+                self._bus.publish(event)
+
     def _collect(
         self,
         worker: StrategyWorker,
@@ -174,13 +186,9 @@ class StrategyRunner:
         """Once all have spoken about a timestamp, publish what they said, in order."""
         said = self._said.setdefault(features.timestamp, {})
         said[worker.name] = _event(features.timestamp, worker.name, seen, answer)
-        if len(said) < len(self._workers):
-            return
-        del self._said[features.timestamp]
-        for name in self.strategy_names:
-            event = said[name]
-            if event is not None:
-                self._bus.publish(event)
+        if len(said) == len(self._workers):
+            self.publish_said(features.timestamp)
+            del self._said[features.timestamp]
 
 
 class _Seated(NamedTuple):
