@@ -86,7 +86,7 @@ FAULTS = {
     "exits": ("died", "the process ended with 7"),
 }
 
-NOT_YET = ("late", "its new process has not begun yet")
+NOT_YET = ("late", "what takes its place has not begun yet")
 
 
 def arguments(folder: Path, strategies: str) -> list[str | Path]:

@@ -23,7 +23,7 @@ from barsync_async.messages import (
 )
 from barsync_async.shell.components.held_strategy import Failure
 from barsync_async.shell.components.strategy_runner import StrategyRunner
-from barsync_async.shell.components.strategy_seat import ThreadSeat
+from barsync_async.shell.components.strategy_seat import NOT_YET, ThreadSeat
 from barsync_async.shell.container import Container
 from barsync_async.units import WallMs
 
@@ -639,31 +639,29 @@ def test_one_that_stalls_is_late_and_made_anew_and_what_it_says_later_is_not_hea
             released.wait()
         return Decision({}, f"from number {len(made)}")
 
-    async def main() -> None:
+    async def main() -> list[Any]:
         seat = ThreadSeat(lambda: Scripted("slow", stall, made))
-        assert await seat.ask(features(), None, 30) == Failure("late", "no decision within 30 ms")
-        assert made == ["slow", "slow"]
-        assert seat.ask_now(features(), None) == Decision({}, "from number 2")
+        answers = [await seat.ask(features(), None, limit_ms) for limit_ms in (30, 60_000)]
         seat.stop()
+        return answers
 
-    try:
-        asyncio.run(main())
-    finally:
-        released.set()
+    assert _released(main, released) == [
+        Failure("late", "no decision within 30 ms"),
+        Decision({}, "from number 2"),
+    ]
+    assert made == ["slow", "slow"]
 
 
-def test_one_that_is_not_made_anew_in_time_stops_nobody_and_the_former_is_not_asked() -> None:
-    released = threading.Event()
+def test_no_set_waits_for_one_that_is_made_anew_longer_than_for_a_decision() -> None:
+    released, late = threading.Event(), threading.Event()
     threads: list[str] = []
 
     def make() -> Scripted:
         threads.append(threading.current_thread().name)
         if len(threads) == 2:
-            released.wait()
-        if len(threads) == 3:
+            late.wait()
             raise SystemExit("no licence")
-        act = says(Decision({}, "another")) if len(threads) > 3 else stall
-        return Scripted("slow", act)
+        return Scripted("slow", says(Decision({}, "another")) if len(threads) > 2 else stall)
 
     def stall(features: Features, portfolio: PortfolioUpdate | None) -> Decision:
         released.wait()
@@ -671,18 +669,21 @@ def test_one_that_is_not_made_anew_in_time_stops_nobody_and_the_former_is_not_as
 
     async def main() -> list[Any]:
         seat = ThreadSeat(make)
-        answers = [await seat.ask(features(), None, 30)]
-        answers += [await seat.ask(features(), None, 60_000) for _ in range(3)]
+        answers = [await seat.ask(features(), None, limit_ms) for limit_ms in (30, 30, 0)]
+        late.set()
+        answers += [await seat.ask(features(), None, 60_000) for _ in range(2)]
         seat.stop()
         return answers
 
-    late, left, made, answer = _released(main, released)
-    assert late == Failure(
-        "late", "no decision within 30 ms; not made anew within 30 ms", is_anew=False
-    )
+    try:
+        *lates, left, answer = _released(main, released)
+    finally:
+        late.set()
+    assert lates == [Failure("late", "no decision within 30 ms"), NOT_YET, NOT_YET]
+    assert (left.kind, left.is_anew) == ("raised", False)
     assert left.detail.endswith("; cannot be made anew: SystemExit: no licence")
-    assert (made.kind, made.is_anew, answer) == ("late", True, Decision({}, "another"))
-    assert threads == [threading.current_thread().name, *["strategy-slow"] * 3]
+    assert answer == Decision({}, "another")
+    assert threads == [threading.current_thread().name, *["strategy-slow"] * 2]
 
 
 def _released(main: Callable[[], Any], released: threading.Event) -> Any:

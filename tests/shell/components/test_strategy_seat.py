@@ -30,8 +30,8 @@ def answers(choice: dict[str, Any], *limits_ms: float) -> list[Any]:
 
 async def asked(seat: ProcessSeat, limit_ms: float) -> Any:
     """Once the process is there."""
-    if seat._begun is not None:
-        await asyncio.wait([seat._begun])
+    if seat._successor._begun is not None:
+        await asyncio.wait([seat._successor._begun])
     return await seat.ask(QUESTION, None, limit_ms)
 
 

@@ -7,7 +7,7 @@ be abandoned; it runs on, and nobody hears it. An overrun process is killed.
 import asyncio
 from collections.abc import Callable
 from functools import cached_property, partial
-from typing import Any, ParamSpec, Protocol, TypeVar
+from typing import ParamSpec, Protocol, TypeVar
 
 from barsync_async.messages import Features, PortfolioUpdate, excerpt
 from barsync_async.ports import Strategy
@@ -20,16 +20,17 @@ from barsync_async.shell.components.held_strategy import (
 )
 from barsync_async.shell.components.strategy_process import StrategyProcess
 from barsync_async.shell.components.strategy_wire import RequestEncoder
+from barsync_async.shell.components.time_limit import TimeLimit
 from barsync_async.shell.thread import AbandonableThread
 from barsync_async.strategy_choice import StrategyChoice
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
-NOT_YET = Failure("late", "its new process has not begun yet", is_anew=False)
-"""What a set is told that comes before a process in place of another is there."""
+NOT_YET = Failure("late", "what takes its place has not begun yet", is_anew=False)
+"""What a set is told that comes before a strategy in place of a lost one is there."""
 
-_NOBODY = Failure("late", "no strategy in place of one that overran")
+_NOBODY = Failure("raised", "nobody in place of one that overran")
 
 
 class Seat(Protocol):
@@ -40,7 +41,7 @@ class Seat(Protocol):
         """The strategy's. Raises ValueError where it cannot be made."""
 
     def ask_now(self, features: Features, portfolio: PortfolioUpdate | None) -> Answer:
-        """Decide inline, with no time limit."""
+        """Decide inline, with no time limit; only before the first :meth:`ask`."""
 
     async def ask(
         self, features: Features, portfolio: PortfolioUpdate | None, limit_ms: float
@@ -51,6 +52,30 @@ class Seat(Protocol):
         """It is not asked any more: let go of the thread or process."""
 
 
+class Successor:
+    """Begins by ``begin`` in place of a lost strategy, beside the sets: a call that gives why there
+    is none, or None. A set waits for it within the limit of its decision. On virtual time, where no
+    limit falls, what comes of it does not depend on how fast the machine is.
+    """
+
+    def __init__(self, begin: Callable[[], Failure | None]) -> None:
+        self._begin = begin
+        self._begun: asyncio.Future[Failure | None] | None = None
+
+    def begin(self, thread: AbandonableThread) -> None:
+        """Begin in ``thread``; nobody waits."""
+        self._begun = _called(thread, self._begin)
+
+    async def failure(self, limit: TimeLimit) -> Failure | None:
+        """Why there is nobody to ask; None: there is somebody. Safe to cancel."""
+        if self._begun is None:
+            return None
+        if not await limit.is_done(self._begun):
+            return NOT_YET
+        begun, self._begun = self._begun, None
+        return begun.result()
+
+
 class ThreadSeat:
     """Holds the strategy that ``make`` makes; asked inline, or in a thread of its own. One that
     overruns is never asked again: without another in its place there is none.
@@ -58,43 +83,48 @@ class ThreadSeat:
 
     def __init__(self, make: Callable[[], Strategy]) -> None:
         self._make = make
-        self._held: HeldStrategy | None = HeldStrategy(make)
+        self._held = HeldStrategy(make)
         self.name = self._held.name
         self._thread: AbandonableThread | None = None
+        self._is_lost = False
+        self._successor = Successor(self._begin)
 
     def ask_now(self, features: Features, portfolio: PortfolioUpdate | None) -> Answer:
         """Decide inline, with no time limit."""
-        if self._held is not None:
-            return self._held.decide(features, portfolio, INTERRUPTS)
-        self._held, told = self._replaced(_NOBODY)
-        return told
+        return self._held.decide(features, portfolio, INTERRUPTS)
 
     async def ask(
         self, features: Features, portfolio: PortfolioUpdate | None, limit_ms: float
     ) -> Answer:
         """Decide in the strategy's thread; one that overruns is abandoned, thread and all, and
-        another is made, within the same limit, in another thread.
+        another is made in another thread, for which no set waits longer than for a decision.
         """
-        if self._held is None:
-            return await self._made_anew(_NOBODY, limit_ms)
+        limit = TimeLimit(limit_ms)
+        failure = await self._successor.failure(limit)
+        if failure is NOT_YET:
+            return failure
+        answer = failure or await self._asked(features, portfolio, limit)
+        if self._is_lost:
+            self._successor.begin(self._own_thread())
+        return answer
+
+    async def _asked(
+        self, features: Features, portfolio: PortfolioUpdate | None, limit: TimeLimit
+    ) -> Answer:
         call = _called(self._own_thread(), self._held.decide, features, portfolio)
-        if await _is_done(call, limit_ms):
+        if await limit.is_done(call):
             return call.result()
-        return await self._made_anew(_late(limit_ms), limit_ms)
-
-    async def _made_anew(self, failure: Failure, limit_ms: float) -> Failure:
+        call.cancel()
         self.stop()
-        self._held = None
-        making = _called(self._own_thread(), self._replaced, failure)
-        if await _is_done(making, limit_ms):
-            self._held, told = making.result()
-            return told
-        self.stop()
-        detail = f"{failure.detail}; not made anew within {limit_ms:g} ms"
-        return Failure(failure.kind, detail, is_anew=False)
+        self._is_lost = True
+        return _late(limit)
 
-    def _replaced(self, failure: Failure) -> tuple[HeldStrategy | None, Failure]:
-        return made_anew(lambda: HeldStrategy(self._make), failure)
+    def _begin(self) -> Failure | None:
+        held, failure = made_anew(lambda: HeldStrategy(self._make), _NOBODY)
+        if held is None:
+            return failure
+        self._held, self._is_lost = held, False
+        return None
 
     def _own_thread(self) -> AbandonableThread:
         self._thread = self._thread or AbandonableThread(f"strategy-{self.name}")
@@ -121,7 +151,7 @@ class ProcessSeat:
     def __init__(self, choice: StrategyChoice, encoder: RequestEncoder | None = None) -> None:
         self._process = StrategyProcess(choice, encoder)
         self._thread: AbandonableThread | None = None
-        self._begun: asyncio.Future[str | None] | None = None
+        self._successor = Successor(self._begin)
         self._is_stopped = False
 
     @cached_property
@@ -131,31 +161,23 @@ class ProcessSeat:
 
     def ask_now(self, features: Features, portfolio: PortfolioUpdate | None) -> Answer:
         """Wait for the answer, however long it takes."""
-        if self._process.is_lost and (error := self._begin()) is not None:
-            return _not_begun(error)
+        if self._process.is_lost and (failure := self._begin()) is not None:
+            return failure
         return self._process.ask(features, portfolio)
 
     async def ask(
         self, features: Features, portfolio: PortfolioUpdate | None, limit_ms: float
     ) -> Answer:
-        """Decide in the process; one that overruns is killed. For a new one to begin it is waited
-        for as long: on virtual time, where no limit falls, what comes of it does not depend on how
-        fast the machine is.
-        """
+        """Decide in the process; one that overruns is killed, and another begins."""
         if self._thread is None:
             self._thread = AbandonableThread(f"strategy-{self.name}")
-        if self._begun is not None:
-            await asyncio.wait([self._begun], timeout=limit_ms / 1_000)
-            if not self._begun.done():
-                return NOT_YET
-        begun, self._begun = self._begun, None
-        error = None if begun is None else begun.result()
-        if error is None:
-            answer = await self._asked(self._thread, features, portfolio, limit_ms)
-        else:
-            answer = _not_begun(error)
+        limit = TimeLimit(limit_ms)
+        failure = await self._successor.failure(limit)
+        if failure is NOT_YET:
+            return failure
+        answer = failure or await self._asked(self._thread, features, portfolio, limit)
         if self._process.is_lost:
-            self._begun = _called(self._thread, self._begin)
+            self._successor.begin(self._thread)
         return answer
 
     async def _asked(
@@ -163,22 +185,23 @@ class ProcessSeat:
         thread: AbandonableThread,
         features: Features,
         portfolio: PortfolioUpdate | None,
-        limit_ms: float,
+        limit: TimeLimit,
     ) -> Answer:
         call = _called(thread, self._process.ask, features, portfolio)
-        if await _is_done(call, limit_ms):
+        if await limit.is_done(call):
             return call.result()
+        call.cancel()
         self._process.kill()
-        return _late(limit_ms)
+        return _late(limit)
 
-    def _begin(self) -> str | None:
-        """Why there is no new process, or None."""
+    def _begin(self) -> Failure | None:
         try:
             if not self._is_stopped:
                 self._process.start()
                 self._process.greeted()
         except (ValueError, OSError) as error:
-            return str(error)
+            detail = excerpt(f"cannot be made anew: {error}")
+            return Failure("died", detail, is_anew=False)
         return None
 
     def stop(self) -> None:
@@ -199,15 +222,5 @@ def _called(
     return asyncio.get_running_loop().run_in_executor(thread, call)
 
 
-async def _is_done(call: asyncio.Future[Any], limit_ms: float) -> bool:
-    """Whether ``call`` is done within the limit; otherwise nobody hears it any more."""
-    await asyncio.wait([call], timeout=limit_ms / 1_000)
-    return call.done() or not call.cancel()
-
-
-def _late(limit_ms: float) -> Failure:
-    return Failure("late", f"no decision within {limit_ms:g} ms")
-
-
-def _not_begun(error: str) -> Failure:
-    return Failure("died", excerpt(f"cannot be made anew: {error}"), is_anew=False)
+def _late(limit: TimeLimit) -> Failure:
+    return Failure("late", f"no decision within {limit.limit_ms:g} ms")
