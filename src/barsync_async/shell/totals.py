@@ -3,6 +3,7 @@
 import msgspec
 import structlog
 
+from barsync_async.shell.components.portfolio import Portfolio
 from barsync_async.shell.components.strategy_runner import StrategyRunner
 from barsync_async.shell.components.synchronizer import BarSynchronizer
 from barsync_async.shell.container import Container
@@ -12,7 +13,7 @@ log = structlog.get_logger("barsync")
 
 def log_totals(container: Container) -> None:
     """Bars and sets by what became of them; queues that lost events or held others up; strategies
-    that failed.
+    that failed, or were late for the portfolio.
     """
     bound = log.bind(container=container.name)
     for queue in container.event_bus.statistics():
@@ -31,6 +32,10 @@ def log_totals(container: Container) -> None:
                     left_off=each.is_left_off,
                     latency_max_ms=round(each.latency_max_ms, 3),
                 )
+    for portfolio in container.find(Portfolio):
+        counted = portfolio.statistics()
+        if counted.late:
+            bound.warning("late for versions", versions=counted.versions, late=dict(counted.late))
     for synchronizer in container.find(BarSynchronizer):
         totals = synchronizer.statistics()
         bound.info(

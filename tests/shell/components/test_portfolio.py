@@ -23,7 +23,7 @@ from barsync_async.messages import (
     StrategyFault,
 )
 from barsync_async.shell.clock import VirtualClock
-from barsync_async.shell.components.portfolio import Portfolio
+from barsync_async.shell.components.portfolio import Portfolio, PortfolioStatistics
 from barsync_async.shell.components.strategy_runner import StrategyRunner
 from barsync_async.shell.components.synchronizer import BarSynchronizer
 from barsync_async.shell.container import Container
@@ -322,6 +322,28 @@ async def test_a_late_strategy_is_reported_and_left_out_at_the_very_limit() -> N
         (version,) = bench.versions
         assert (version.applied, version.positions) == (("a", "c"), {"SPY": 3.0})
         assert bench.events[-1].event_type is EventType.PORTFOLIO
+
+
+async def test_who_is_late_is_logged_and_counted() -> None:
+    async with running(Bench(decision_timeout_ms=200).with_names()) as bench:
+        with capture_logs() as logs:
+            for number, spoken in enumerate((("a", "c"), (), NAMES)):
+                timestamp = NOON + number * MINUTE
+                bench.bus.publish(features(timestamp))
+                for name in spoken:
+                    bench.bus.publish(signal(name, timestamp, 1.0))
+                await asyncio.sleep(1)
+        assert bench.portfolio.statistics() == PortfolioStatistics(
+            versions=3, late={"a": 1, "b": 2, "c": 1}
+        )
+    assert logs[0] == {
+        "event": "late for a version",
+        "log_level": "warning",
+        "strategy": "b",
+        "detail": "no decision within 200 ms",
+        "timestamp_ms": NOON,
+    }
+    assert [each["strategy"] for each in logs] == ["b", "a", "b", "c"]
 
 
 async def test_what_a_late_strategy_says_in_the_end_changes_no_version() -> None:

@@ -2,12 +2,14 @@
 
 import asyncio
 import math
+from collections import Counter
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from functools import cached_property, partial
 from typing import Any, ClassVar
 
 import anyio
+import msgspec
 import structlog
 
 from barsync_async.messages import (
@@ -16,6 +18,7 @@ from barsync_async.messages import (
     Features,
     Signal,
     StrategyFault,
+    frozen_mapping,
 )
 from barsync_async.portfolio import Barrier, Book, Costs, Limits, Roster
 from barsync_async.ports import TimerHandle
@@ -24,12 +27,19 @@ from barsync_async.shell.components.synchronizer import BarSynchronizer
 from barsync_async.shell.container import Container
 from barsync_async.shell.groups import one_error
 from barsync_async.shell.stage import Stage
-from barsync_async.units import NS_PER_MS, MonoNs, symbol_of
+from barsync_async.units import NS_PER_MS, MonoNs, WallMs, symbol_of
 
 _ITERATIONS = 8  # 4 at most take an answer from its thread to us
 _LEFT_OUT = "left out of this version"
 
 log = structlog.get_logger("barsync.portfolio")
+
+
+class PortfolioStatistics(msgspec.Struct, frozen=True, kw_only=True):
+    """How many versions there were, and of how many each strategy was left out as ``late``."""
+
+    versions: int
+    late: Mapping[str, int]
 
 
 class Portfolio:
@@ -78,6 +88,8 @@ class Portfolio:
         self._timer: TimerHandle | None = None
         self._overdue: Barrier | None = None
         self._fell_due = asyncio.Event()
+        self._versions = 0
+        self._late: Counter[str] = Counter()
 
     def initialize(self, container: Container) -> None:
         """Listen for features and for what the strategies say of them."""
@@ -92,6 +104,10 @@ class Portfolio:
         expected = [each.expected_sources for each in self._container.find(BarSynchronizer)]
         symbols = {symbol_of(source) for sources in expected for source in sources}
         return self._make_book(symbols=symbols if expected else None)
+
+    def statistics(self) -> PortfolioStatistics:
+        """What was counted so far."""
+        return PortfolioStatistics(versions=self._versions, late=frozen_mapping(dict(self._late)))
 
     def start(self) -> None:
         """Nothing to do before the first features."""
@@ -191,15 +207,16 @@ class Portfolio:
             return
         features = barrier.features
         for name in barrier.missing:
-            self._bus.publish(Event(EventType.STRATEGY_FAULT, self._late(name, features)))
+            self._leave_out(name, features.timestamp)
         update = self._book.apply(features.timestamp, features.bars, barrier.decisions)
+        self._versions = update.version
         self._bus.publish(Event(EventType.PORTFOLIO, update))
 
-    def _late(self, strategy: str, features: Features) -> StrategyFault:
-        return StrategyFault(
-            timestamp=features.timestamp,
-            strategy=strategy,
-            kind="late",
-            detail=f"no decision within {self._timeout_ns / NS_PER_MS:g} ms",
-            action=_LEFT_OUT,
+    def _leave_out(self, strategy: str, timestamp: WallMs) -> None:
+        self._late[strategy] += 1
+        detail = f"no decision within {self._timeout_ns / NS_PER_MS:g} ms"
+        log.warning("late for a version", strategy=strategy, detail=detail, timestamp_ms=timestamp)
+        fault = StrategyFault(
+            timestamp=timestamp, strategy=strategy, kind="late", detail=detail, action=_LEFT_OUT
         )
+        self._bus.publish(Event(EventType.STRATEGY_FAULT, fault))
