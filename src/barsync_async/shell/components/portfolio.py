@@ -141,8 +141,9 @@ class Portfolio:
         its way through the next few iterations.
         """
         for _ in range(_ITERATIONS):
-            if self._barrier is barrier:
-                await asyncio.sleep(0)
+            if self._barrier is not barrier:
+                return
+            await asyncio.sleep(0)
         for runner in self._container.find(StrategyRunner):
             runner.publish_said(barrier.features.timestamp)
         await self._stage.caught_up()
