@@ -89,7 +89,9 @@ PORTFOLIO_MUTANTS = (
     ),
     *mutants_of(
         "portfolio/prices",
-        ("a stale bar fills", "if bar.age_ms == 0 and bar.timestamp == timestamp", ""),
+        ("a stale bar fills", 'if bar.provenance == "fresh"', ""),
+        ("who is not due counts", 'bar.provenance == "fresh", -TIMEFRAMES', "True, -TIMEFRAMES"),
+        ("an interpolated bar is a mark", 'if bar.provenance == "interpolated":', "if False:"),
         ("the longer bar counts", "-TIMEFRAMES[bar.timeframe]", "TIMEFRAMES[bar.timeframe]"),
         ("an older bar is a mark", "if held is None or _rank(bar) >= _rank(held):", "if True:"),
     ),

@@ -126,6 +126,32 @@ def test_a_stale_price_is_no_fill_and_the_change_waits_for_a_fresh_one(provenanc
     assert (update.positions, update.cash, update.applied) == ({"SPY": 3.0}, 940.0, ())
 
 
+def test_an_interpolated_price_was_never_traded_it_fills_nothing_and_marks_nothing() -> None:
+    book, later = Book(1_000.0), NOON + MINUTE
+    apply(book, NOON, fresh(NOON, SPY=10.0), signal("momentum", SPY=2.0))
+    guess = msgspec.structs.replace(create_bar("SPY_1m", later, 15.0), provenance="interpolated")
+    update = apply(book, later, cells(guess), signal("momentum", SPY=3.0))
+    assert (update.positions, update.cash, update.equity) == ({"SPY": 2.0}, 980.0, 1_000.0)
+    update = apply(book, later + MINUTE, fresh(later + MINUTE, SPY=20.0))
+    assert (update.positions, update.cash, update.equity) == ({"SPY": 3.0}, 960.0, 1_020.0)
+
+
+def test_a_bar_that_closes_now_but_is_not_due_fills_nothing_and_gives_way_to_a_fresh_one() -> None:
+    not_due = stale(create_bar("SPY_1m", NOON, 90.0), NOON, "carried")
+    update = apply(Book(0.0), NOON, cells(not_due), signal("momentum", SPY=1.0))
+    assert update.positions == {}
+    bars = cells(not_due, create_bar("SPY_5m", NOON, 99.0))
+    update = apply(Book(0.0), NOON, bars, signal("momentum", SPY=1.0))
+    assert (update.cash, update.equity) == (-99.0, 0.0)
+
+
+def test_a_longer_bar_fills_where_the_shorter_one_is_interpolated() -> None:
+    guess = msgspec.structs.replace(create_bar("SPY_1m", NOON, 15.0), provenance="interpolated")
+    bars = cells(create_bar("SPY_5m", NOON, 99.0), guess)
+    update = apply(Book(0.0), NOON, bars, signal("momentum", SPY=1.0))
+    assert (update.cash, update.equity) == (-99.0, 0.0)
+
+
 def test_a_symbol_without_a_bar_is_not_filled_and_the_others_are() -> None:
     book = Book(1_000.0)
     update = apply(book, NOON, fresh(NOON, SPY=10.0), signal("momentum", SPY=1.0, QQQ=1.0))

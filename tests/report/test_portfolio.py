@@ -210,6 +210,38 @@ def test_a_target_that_the_portfolio_did_not_take_leaves_a_gain_that_is_nobodys_
     assert portfolio_figures(series, record.strategies()).unattributed == -5.0
 
 
+def test_at_interpolated_prices_nothing_is_traded_and_nothing_gained() -> None:
+    record, book = PortfolioRecord(), Book(1_000.0)
+    for number, (price, provenance) in enumerate(
+        [(10.0, "fresh"), (15.0, "interpolated"), (20.0, "fresh")], 1
+    ):
+        stamp, said = WallMs(number * MINUTE), signal(number, float(number))
+        bar = replace(create_bar("A_1m", stamp, price), provenance=provenance)
+        record.see(Features(timestamp=stamp, features={}, bars={bar.source: bar}))
+        record.add_signal(said)
+        record.add_version(book.apply(stamp, {bar.source: bar}, [said]))
+    counts, series = record.strategies()["one"], record.series()
+    assert series is not None
+    assert (counts.traded, counts.gain) == (10.0 + 2 * 20.0, 10.0)
+    assert portfolio_figures(series, record.strategies()).unattributed == 0.0
+
+
+def test_what_is_not_due_gives_way_to_a_fresh_bar_though_both_close_now() -> None:
+    record, book = PortfolioRecord(), Book(1_000.0)
+    for number in (1, 2):
+        stamp, said = WallMs(number * MINUTE), signal(number, 2.0)
+        not_due = replace(create_bar("A_1m", stamp, 90.0 * number), provenance="carried")
+        due = create_bar("A_5m", stamp, 100.0 * number)
+        bars = {bar.source: bar for bar in (not_due, due)}
+        record.see(Features(timestamp=stamp, features={}, bars=bars))
+        record.add_signal(said)
+        record.add_version(book.apply(stamp, bars, [said]))
+    counts, series = record.strategies()["one"], record.series()
+    assert series is not None
+    assert (counts.traded, counts.gain) == (200.0, 200.0)
+    assert portfolio_figures(series, record.strategies()).unattributed == 0.0
+
+
 def test_where_no_portfolio_speaks_there_is_no_series() -> None:
     record = PortfolioRecord()
     record.add_signal(signal(1, 1.0))

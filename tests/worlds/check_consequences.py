@@ -126,6 +126,6 @@ def _spent(
 
 def _fill_prices(bars: Mapping[SourceId, Bar]) -> dict[str, float]:
     """The closes of this T: of two bars of a symbol, that of the shorter one."""
-    closing = [bar for bar in bars.values() if bar.age_ms == 0]
+    closing = [bar for bar in bars.values() if bar.provenance == "fresh"]
     closing.sort(key=lambda bar: -TIMEFRAMES[bar.timeframe].length_ms)
     return {bar.symbol: bar.close for bar in closing}

@@ -39,7 +39,7 @@ class Book:
     A change of position is filled at the symbol's close at T, less ``costs``, as far as ``limits``
     allow by the prices of T and the equity before the fills. Where the set has no fresh bar of the
     symbol, the wish waits for the next one, or until the strategy wants something else: a stale
-    price is no fill. Positions are marked at the newest close seen.
+    price is no fill. Positions are marked at the newest close that was traded.
 
     Args:
         cash: what it starts with, in the currency of the closes; may go below 0.
@@ -80,7 +80,7 @@ class Book:
         Raises:
             ConservationBroken: money or units would come from nowhere; nothing is altered.
         """
-        known, prices = newest(bars.values(), self._newest), fill_prices(timestamp, bars)
+        known, prices = newest(bars.values(), self._newest), fill_prices(bars)
         said, strangers = self._said(signals)
         marks, wanted = closes(known), _with(self._waiting, said)
         grants = self._granted(wanted, prices, marks)

@@ -3,29 +3,33 @@
 from collections.abc import Iterable, Mapping
 
 from barsync_async.messages import Bar
-from barsync_async.units import TIMEFRAMES, SourceId, WallMs
+from barsync_async.units import TIMEFRAMES, SourceId
 
 
-def fill_prices(timestamp: WallMs, bars: Mapping[SourceId, Bar]) -> dict[str, float]:
-    """The price of each symbol that closed at ``timestamp``: its shortest fresh bar's close."""
-    fresh = [bar for bar in bars.values() if bar.age_ms == 0 and bar.timestamp == timestamp]
-    return closes(newest(fresh))
+def fill_prices(bars: Mapping[SourceId, Bar]) -> dict[str, float]:
+    """The price of each symbol that closed at the set's timestamp: its shortest fresh bar's close.
+    At any other price nobody can trade then: it is an old one or, interpolated, a guess from a
+    later one.
+    """
+    return closes(newest(bar for bar in bars.values() if bar.provenance == "fresh"))
 
 
 def newest(bars: Iterable[Bar], known: Mapping[str, Bar] | None = None) -> dict[str, Bar]:
-    """The newest bar of each symbol, among ``known`` too; of several for one moment, the
-    shortest.
+    """The newest bar of each symbol, among ``known`` too; of several for one moment, a fresh one,
+    and of these the shortest. Interpolated ones are none: they were never traded.
     """
     found = dict(known or {})
     for bar in bars:
+        if bar.provenance == "interpolated":
+            continue
         held = found.get(bar.symbol)
         if held is None or _rank(bar) >= _rank(held):
             found[bar.symbol] = bar
     return found
 
 
-def _rank(bar: Bar) -> tuple[int, int]:
-    return bar.timestamp, -TIMEFRAMES[bar.timeframe].length_ms
+def _rank(bar: Bar) -> tuple[int, bool, int]:
+    return bar.timestamp, bar.provenance == "fresh", -TIMEFRAMES[bar.timeframe].length_ms
 
 
 def closes(bars: Mapping[str, Bar]) -> dict[str, float]:

@@ -3,12 +3,12 @@
 from collections.abc import Iterable, Iterator, Mapping
 
 from barsync_async.messages import Bar
-from barsync_async.units import TIMEFRAMES, SourceId, WallMs, split_source
+from barsync_async.units import TIMEFRAMES, SourceId, split_source
 
 
 class Marks:
-    """The newest close of each symbol that was asked for; of two that are as new, the one of the
-    shorter bar.
+    """The newest close of each symbol that was asked for; of two that are as new, that of a fresh
+    bar, and of these the one of the shorter.
     """
 
     def __init__(self) -> None:
@@ -16,11 +16,10 @@ class Marks:
         self._known: set[SourceId] = set()
         self._newest: dict[str, Bar] = {}
         self._bars: Mapping[SourceId, Bar] = {}
-        self._timestamp = WallMs(0)
 
-    def see(self, timestamp: WallMs, bars: Mapping[SourceId, Bar]) -> None:
-        """The cells of ``timestamp``."""
-        self._timestamp, self._bars = timestamp, bars
+    def see(self, bars: Mapping[SourceId, Bar]) -> None:
+        """The cells of the next timestamp."""
+        self._bars = bars
         if not self._known.issuperset(bars):
             for source in bars.keys() - self._known:
                 self._sources.setdefault(split_source(source)[0], []).append(source)
@@ -43,15 +42,15 @@ class Marks:
     def fill(self, symbol: str) -> float | None:
         """At what it can be bought and sold at this timestamp; None: not at all."""
         for bar in self._cells(symbol):
-            if bar.age_ms == 0 and bar.timestamp == self._timestamp:
+            if bar.provenance == "fresh":
                 return bar.close
         return None
 
     def _cells(self, symbol: str) -> Iterator[Bar]:
-        """The present cells of ``symbol``, the shortest first."""
+        """The present cells of ``symbol`` that were traded, the shortest first."""
         for source in self._sources.get(symbol, ()):
             bar = self._bars.get(source)
-            if bar is not None:
+            if bar is not None and bar.provenance != "interpolated":
                 yield bar
 
 
@@ -59,5 +58,5 @@ def _length(source: SourceId) -> int:
     return TIMEFRAMES[split_source(source)[1]].length_ms
 
 
-def _rank(bar: Bar) -> tuple[int, int]:
-    return bar.timestamp, -TIMEFRAMES[bar.timeframe].length_ms
+def _rank(bar: Bar) -> tuple[int, bool, int]:
+    return bar.timestamp, bar.provenance == "fresh", -TIMEFRAMES[bar.timeframe].length_ms

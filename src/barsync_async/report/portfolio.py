@@ -48,7 +48,7 @@ class PortfolioRecord:
 
     def see(self, features: Features) -> None:
         """The bars that the next version goes by."""
-        self._marks.see(features.timestamp, features.bars)
+        self._marks.see(features.bars)
         self._signals.clear()
 
     def add_signal(self, signal: Signal) -> None:
