@@ -45,9 +45,18 @@ PORTFOLIO_MUTANTS = (
         (
             "the commission is on the close",
             "abs(paid) * self.commission_bps",
-            "value * self.commission_bps",
+            "abs(units * close) * self.commission_bps",
         ),
-        ("a seller gets more by slippage", "math.copysign(slippage, units)", "slippage"),
+        (
+            "a seller gets more by slippage",
+            "units * close + slippage",
+            "abs(units * close) + slippage",
+        ),
+        (
+            "at a close below 0 slippage is a gain",
+            "slippage = abs(units * close)",
+            "slippage = abs(units) * close",
+        ),
         (
             "selling costs nothing by unit",
             "abs(units) * self.commission",

@@ -32,16 +32,22 @@ def test_the_commission_is_on_what_was_paid_slippage_included() -> None:
     assert costs.of(-100.0, 10.0) == pytest.approx(10 + 9.9)
 
 
-@given(rates, rates, rates, st.floats(-1e6, 1e6), st.floats(0.01, 1e5))
+def test_at_a_close_below_0_slippage_is_against_a_buyer_and_a_seller_too() -> None:
+    costs = Costs(slippage_bps=100, commission_bps=100)
+    assert costs.of(1.0, -37.0) == pytest.approx(0.37 + 0.3663)
+    assert costs.of(-1.0, -37.0) == pytest.approx(0.37 + 0.3737)
+
+
+@given(rates, rates, rates, st.floats(-1e6, 1e6), st.floats(-1e3, 1e5))
 def test_costs_are_those_of_exact_numbers(
     bps: float, per_unit: float, slippage_bps: float, units: float, close: float
 ) -> None:
     costs = Costs(commission_bps=bps, commission_per_unit=per_unit, slippage_bps=slippage_bps)
     side = 1 if units > 0 else -1
-    price = Fraction(close) * (1 + side * Fraction(slippage_bps) / 10_000)
+    price = Fraction(close) + side * abs(Fraction(close)) * Fraction(slippage_bps) / 10_000
     size = abs(Fraction(units))
     lost = size * abs(price - Fraction(close))
-    exact = lost + size * price * Fraction(bps) / 10_000 + size * Fraction(per_unit)
+    exact = lost + size * abs(price) * Fraction(bps) / 10_000 + size * Fraction(per_unit)
     assert costs.of(units, close) == pytest.approx(float(exact), rel=1e-12)
 
 

@@ -37,8 +37,7 @@ class Costs(msgspec.Struct, frozen=True, kw_only=True):
         At least 0. Bought at the close alone, nothing would be lost; so this is what a fill takes
         from the equity.
         """
-        value = abs(units * close)
-        slippage = value * self.slippage_bps / _BPS
-        paid = value + math.copysign(slippage, units)
+        slippage = abs(units * close) * self.slippage_bps / _BPS
+        paid = units * close + slippage  # below 0: received, by a seller or at a close below 0
         commission = abs(paid) * self.commission_bps / _BPS + abs(units) * self.commission_per_unit
         return slippage + commission
