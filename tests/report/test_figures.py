@@ -50,6 +50,15 @@ def test_the_figures_of_a_portfolio() -> None:
     assert figures.unattributed == pytest.approx(10.0 + 2.0 - 10.0)
 
 
+def test_what_the_first_version_cost_is_lost_from_the_start() -> None:
+    figures = portfolio_figures(
+        series([99.5, 109.0], costs=[0.5, 0.5]), {"momentum": own(9.0), "pairs": own(1.0)}
+    )
+    assert (figures.start, figures.end, figures.gain) == (100.0, 109.0, 9.0)
+    assert figures.returned == pytest.approx(0.09)
+    assert (figures.costs, figures.unattributed) == (1.0, 0.0)
+
+
 def test_what_has_no_value_is_not_a_number() -> None:
     figures = portfolio_figures(series([0.0, -5.0]), {})
     for value in (figures.returned, figures.turnover, figures.exposure):

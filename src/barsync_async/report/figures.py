@@ -14,12 +14,12 @@ from barsync_async.report.strategies import StrategyCounts
 class PortfolioFigures(msgspec.Struct, frozen=True, kw_only=True):
     """What became of a portfolio.
 
-    ``start`` and ``end`` are the equity at the first and the last version; ``gain`` and
-    ``returned`` (a share of ``start``) are between them. ``max_drawdown`` is the deepest one,
-    reached at ``trough`` (ms since the epoch). ``turnover`` is ``traded`` by the
-    mean equity. ``exposure`` and ``max_exposure`` are the mean and the greatest gross value of the
-    positions, as a share of the equity at that version. ``unattributed`` is that part of the gain
-    before costs that is no strategy's own. NaN stands for what has no value.
+    ``start`` is the equity before anything was traded, at the closes of the first version; ``end``
+    that of the last one; ``gain`` and ``returned`` (a share of ``start``) are between them.
+    ``max_drawdown`` is the deepest one, reached at ``trough`` (ms since the epoch). ``turnover`` is
+    ``traded`` by the mean equity. ``exposure`` and ``max_exposure`` are the mean and the greatest
+    gross value of the positions, as a share of the equity at that version. ``unattributed`` is that
+    part of the gain before costs that is no strategy's own. NaN stands for what has no value.
     """
 
     versions: int
@@ -41,7 +41,7 @@ def portfolio_figures(
     series: PortfolioSeries, strategies: Mapping[str, StrategyCounts]
 ) -> PortfolioFigures:
     """The figures of a portfolio of at least one version."""
-    start, end = float(series.equity[0]), float(series.equity[-1])
+    start, end = float(series.equity[0] + series.costs[0]), float(series.equity[-1])
     deepest = int(np.argmax(series.drawdown))
     traded, costs = math.fsum(series.traded), math.fsum(series.costs)
     exposure = ratio(series.gross, series.equity)
@@ -59,7 +59,7 @@ def portfolio_figures(
         costs=costs,
         exposure=float(np.mean(exposure)),
         max_exposure=float(np.max(exposure)),
-        unattributed=end - start + math.fsum(series.costs[1:]) - own,
+        unattributed=end - start + costs - own,
     )
 
 
