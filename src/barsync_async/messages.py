@@ -265,7 +265,8 @@ class PortfolioUpdate(msgspec.Struct, frozen=True, kw_only=True):
     ``depends_on_version`` is the oldest version on which one of the decisions was made, and
     ``stale`` names the strategies whose decision was made on an older one than the last. Money is
     in the currency of the closes; ``costs`` and ``turnover`` (the value that was traded) run from
-    the start, ``drawdown`` is the share of ``peak``, the highest equity so far, that was lost.
+    the start, ``drawdown`` is the share of ``peak``, the highest equity so far, that was lost; NaN
+    where that never was above 0.
     """
 
     timestamp: WallMs

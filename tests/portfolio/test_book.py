@@ -277,9 +277,11 @@ def test_the_drawdown_is_the_share_of_the_peak_that_was_lost() -> None:
     assert seen == [(200.0, 200.0, 0.0), (150.0, 200.0, 0.25), (250.0, 250.0, 0.0)]
 
 
-def test_where_there_never_was_equity_there_is_no_drawdown() -> None:
-    update = apply(Book(-5.0), NOON, {})
-    assert (update.peak, update.drawdown) == (-5.0, 0.0)
+@pytest.mark.parametrize("cash", [0.0, -5.0])
+def test_where_there_never_was_equity_no_share_of_it_can_be_lost(cash: float) -> None:
+    update = apply(Book(cash), NOON, fresh(NOON, SPY=10.0), signal("momentum", SPY=10.0))
+    assert update.peak == cash
+    assert math.isnan(update.drawdown)
 
 
 def test_exposure_is_the_value_of_all_positions_with_and_without_their_signs() -> None:
@@ -448,7 +450,10 @@ def test_every_figure_is_that_of_an_exact_ledger(
             assert abs(Fraction(found) - exact) <= ledger.scale / 10**12
         peak = max(peak, update.equity)
         assert update.peak == peak
-        assert update.drawdown == (1 - update.equity / peak if peak > 0 else 0.0)
+        if peak > 0:
+            assert update.drawdown == 1 - update.equity / peak
+        else:
+            assert math.isnan(update.drawdown)
 
 
 @given(st.floats(-1e6, 1e6), steps, costs)

@@ -60,7 +60,14 @@ def test_what_the_first_version_cost_is_lost_from_the_start() -> None:
 
 
 def test_what_has_no_value_is_not_a_number() -> None:
-    figures = portfolio_figures(series([0.0, -5.0]), {})
-    for value in (figures.returned, figures.turnover, figures.exposure):
+    figures = portfolio_figures(series([0.0, -5.0], drawdown=[math.nan, math.nan]), {})
+    for value in (figures.returned, figures.turnover, figures.exposure, figures.max_drawdown):
         assert math.isnan(value)
     assert figures.gain == -5.0
+
+
+def test_the_deepest_drawdown_is_sought_where_there_is_one() -> None:
+    figures = portfolio_figures(
+        series([0.0, 10.0, 8.0, 9.0], drawdown=[math.nan, 0.0, 0.2, 0.1]), {}
+    )
+    assert (figures.max_drawdown, figures.trough) == (0.2, 180_000)

@@ -149,7 +149,7 @@ class Book:
             cash=cash,
             equity=equity,
             peak=peak,
-            drawdown=1 - equity / peak if peak > 0 else 0.0,
+            drawdown=1 - equity / peak if peak > 0 else math.nan,
             costs=last.costs + paid,
             turnover=_sum([last.turnover, *(abs(fill.value) for fill in fills)]),
             gross_exposure=_gross(positions, marks),

@@ -42,7 +42,7 @@ def portfolio_figures(
 ) -> PortfolioFigures:
     """The figures of a portfolio of at least one version."""
     start, end = float(series.equity[0] + series.costs[0]), float(series.equity[-1])
-    deepest = int(np.argmax(series.drawdown))
+    deepest = int(np.argmax(np.nan_to_num(series.drawdown, nan=-np.inf)))
     traded, costs = math.fsum(series.traded), math.fsum(series.costs)
     exposure = ratio(series.gross, series.equity)
     own = math.fsum(each.gain for each in strategies.values())
