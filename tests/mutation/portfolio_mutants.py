@@ -88,6 +88,26 @@ PORTFOLIO_MUTANTS = (
             "return least <= net <= most",
             "return net <= most",
         ),
+        (
+            "what is rounded is beyond a limit",
+            "_TOLERANCE = 1e-9",
+            "_TOLERANCE = 0.0",
+        ),
+        (
+            "the way back is wider than it was",
+            "return max(_widest(self._most_gross), self._gross)",
+            "return _widest(max(self._most_gross, self._gross))",
+        ),
+        (
+            "a target is clipped to more than the limit",
+            "self._room(before, self.most)",
+            "self._room(before, 2 * self.widest)",
+        ),
+        (
+            "a net exposure is rounded as its limit is",
+            "max(_widest(most), most + _TOLERANCE * gross)",
+            "_widest(most)",
+        ),
         ("a refused target is clipped", 'self._limits.breach == "refuse"', "False"),
         ("what is granted is not held", "        self._positions[symbol] = units\n", ""),
         (

@@ -122,6 +122,73 @@ def test_a_position_beyond_a_limit_comes_no_further_on_the_other_side_than_the_l
         assert (grant.reason is None) == (target == expected)
 
 
+prices = st.floats(0.01, 10_000.0)
+
+
+@given(st.lists(prices, min_size=1, max_size=12), st.floats(1.0, 1e9), st.sampled_from([1, -1]))
+def test_equal_shares_of_the_equity_come_up_to_a_limit_and_are_within_it(
+    closes: Sequence[float], equity: float, side: int
+) -> None:
+    marks = {f"S{number}": close for number, close in enumerate(closes)}
+    wishes = [
+        Wish("s", symbol, 0.0, side * equity / len(closes) / close)
+        for symbol, close in marks.items()
+    ]
+    for limits in (
+        Limits(max_gross_leverage=1.0),
+        Limits(max_net_leverage=1.0),
+        Limits(max_weight=1 / len(closes)),
+        Limits(max_notional=equity / len(closes)),
+    ):
+        for wanted in (wishes, [each._replace(strategy=each.symbol) for each in wishes]):
+            grants = granted(wanted, Holdings({}, marks, equity), limits)
+            assert [each.units for each in grants] == [each.target for each in wanted]
+        too_much = Wish("t", "S0", 0.0, side * equity)
+        assert granted([*wishes, too_much], Holdings({}, marks, equity), limits)[-1].reason
+
+
+def test_what_two_strategies_want_together_is_not_refused_for_how_a_sum_is_rounded() -> None:
+    wishes = (("s", "A", 0.1), ("t", "A", 0.2))
+    assert units(Limits(max_units=0.3), *wishes) == [("A", 0.1, None), ("A", 0.2, None)]
+
+
+@given(st.lists(prices, min_size=2, max_size=12), st.floats(1.0, 1e9))
+def test_legs_that_offset_each_other_are_within_a_net_limit_of_0(
+    closes: Sequence[float], value: float
+) -> None:
+    marks = {f"S{number}": close for number, close in enumerate(closes)}
+    sides = [value] * (len(closes) - 1) + [-value * (len(closes) - 1)]
+    wishes = [
+        Wish("s", symbol, 0.0, side / marks[symbol])
+        for symbol, side in zip(marks, sides, strict=True)
+    ]
+    grants = granted(wishes, Holdings({}, marks, value), Limits(max_net_leverage=0.0))
+    assert [each.reason for each in grants] == [None] * len(wishes)
+
+
+@pytest.mark.parametrize(
+    "limits",
+    [
+        Limits(max_units=100.0),
+        Limits(max_notional=1_000.0),
+        Limits(max_weight=1.0),
+        Limits(max_gross_leverage=1.0),
+        Limits(max_net_leverage=1.0),
+    ],
+)
+@pytest.mark.parametrize("start", [0.0, 100.0, 150.0])
+@pytest.mark.parametrize("beside", [[], [Wish("s", "B", 0.0, 1e9)]], ids=["alone", "one by one"])
+def test_nothing_grows_beyond_a_limit_little_by_little(
+    limits: Limits, start: float, beside: list[Wish]
+) -> None:
+    held = start
+    for _ in range(20):
+        wish = Wish("s", "A", held, max(held, 100.0) * (1 + 4e-10))
+        grants = granted([wish, *beside], Holdings({"A": held}, MARKS, 1_000.0), limits)
+        held = grants[0].units
+    assert max(start, 100.0) <= held <= max(start, 100.0 * (1 + 1e-9))
+
+
 def test_without_equity_nothing_can_grow_by_its_share() -> None:
     limits = Limits(max_gross_leverage=3.0, breach="clip")
     assert units(limits, ("s", "A", 1.0), equity=-5.0) == [("A", 0.0, "max_gross_leverage = 3")]

@@ -10,12 +10,15 @@ import msgspec
 
 from barsync_async.messages import Refusal
 
+_TOLERANCE = 1e-9
+
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
     """The same for every symbol; None: no such limit.
 
     A limit forbids to go further beyond it, never to come back: where the market carried a
-    position over it, the position may stay or shrink.
+    position over it, the position may stay or shrink. What is beyond it by less than a billionth
+    is within it, for sums and quotients are rounded.
 
     Args:
         max_units: of a symbol, long or short.
@@ -107,18 +110,30 @@ def granted(wishes: Sequence[Wish], holdings: Holdings, limits: Limits) -> list[
 
 
 class _Bound(NamedTuple):
-    """A limit on ``abs(base + slope * units)`` of one symbol."""
+    """A limit on ``abs(base + slope * units)`` of one symbol: ``most``, or where that is by
+    rounding alone, ``widest``.
+    """
 
     name: str
     most: float
+    widest: float
     base: float
     slope: float
 
-    def room(self, units: float) -> tuple[float, float]:
-        """The least and most units within the limit, or on the way back to it from ``units``."""
+    def allows(self, before: float, units: float) -> bool:
+        """Whether ``units`` are within it, or on the way back to it from ``before``."""
+        least, most = self._room(before, self.widest)
+        return least <= units <= most
+
+    def nearest(self, before: float, units: float) -> float:
+        """What it leaves of a step from ``before`` to ``units``."""
+        least, most = self._room(before, self.most)
+        return min(max(units, least), most) if math.isfinite(units) else before
+
+    def _room(self, units: float, most: float) -> tuple[float, float]:
         if not self.slope:
             return -math.inf, math.inf
-        least, most = _way_back(self.base + self.slope * units, self.most)
+        least, most = _way_back(self.base + self.slope * units, most)
         ends = ((least - self.base) / self.slope, (most - self.base) / self.slope)
         return min(*ends, units), max(*ends, units)
 
@@ -147,11 +162,9 @@ class _Exposure:
             mark, before = self._marks[symbol], self._positions.get(symbol, 0.0)
             gross += abs(after[symbol] * mark) - abs(before * mark)
             net += (after[symbol] - before) * mark
-            for bound in self._of_symbol(symbol):
-                least, most = bound.room(before)
-                if not least <= after[symbol] <= most:
-                    return False
-        if not (_within(gross, self._gross, self._most_gross) and self._keeps_net(net)):
+            if not all(bound.allows(before, after[symbol]) for bound in self._of_symbol(symbol)):
+                return False
+        if not (gross <= self._widest_gross and self._keeps_net(net, gross)):
             return False
         self._positions, self._gross, self._net = after, gross, net
         return True
@@ -172,9 +185,8 @@ class _Exposure:
         before = self._positions.get(symbol, 0.0)
         nearest, reason = wanted, None
         for bound in (*self._of_symbol(symbol), *self._of_all(symbol)):
-            least, most = bound.room(before)
-            if not least <= nearest <= most:
-                nearest = min(max(nearest, least), most) if math.isfinite(wanted) else before
+            if not bound.allows(before, nearest):
+                nearest = bound.nearest(before, nearest)
                 reason = f"{bound.name} = {getattr(self._limits, bound.name):g}"
         return nearest, reason
 
@@ -187,20 +199,20 @@ class _Exposure:
     def _of_symbol(self, symbol: str) -> Iterator[_Bound]:
         limits, mark = self._limits, self._marks[symbol]
         if limits.max_units is not None:
-            yield _Bound("max_units", limits.max_units, 0.0, 1.0)
+            yield _bound("max_units", limits.max_units, 0.0, 1.0)
         if limits.max_notional is not None:
-            yield _Bound("max_notional", limits.max_notional, 0.0, mark)
+            yield _bound("max_notional", limits.max_notional, 0.0, mark)
         if limits.max_weight is not None:
-            yield _Bound("max_weight", limits.max_weight * self._equity, 0.0, mark)
+            yield _bound("max_weight", limits.max_weight * self._equity, 0.0, mark)
 
     def _of_all(self, symbol: str) -> Iterator[_Bound]:
         mark, value = self._marks[symbol], self._positions.get(symbol, 0.0) * self._marks[symbol]
         if self._limits.max_gross_leverage is not None:
             others = self._gross - abs(value)
             most = max(self._most_gross, self._gross) - others  # it has no sides
-            yield _Bound("max_gross_leverage", most, 0.0, mark)
+            yield _Bound("max_gross_leverage", most, self._widest_gross - others, 0.0, mark)
         if self._limits.max_net_leverage is not None:
-            yield _Bound("max_net_leverage", self._most_net, self._net - value, mark)
+            yield _bound("max_net_leverage", self._most_net, self._net - value, mark)
 
     @property
     def _most_gross(self) -> float:
@@ -208,13 +220,23 @@ class _Exposure:
         return math.inf if share is None else share * self._equity
 
     @property
+    def _widest_gross(self) -> float:
+        return max(_widest(self._most_gross), self._gross)
+
+    @property
     def _most_net(self) -> float:
         share = self._limits.max_net_leverage
         return math.inf if share is None else share * self._equity
 
-    def _keeps_net(self, net: float) -> bool:
-        least, most = _way_back(self._net, self._most_net)
+    def _keeps_net(self, net: float, gross: float) -> bool:
+        """A difference is rounded as what it is the difference of."""
+        most = self._most_net
+        least, most = _way_back(self._net, max(_widest(most), most + _TOLERANCE * gross))
         return least <= net <= most
+
+
+def _bound(name: str, most: float, base: float, slope: float) -> _Bound:
+    return _Bound(name, most, _widest(most), base, slope)
 
 
 def _moved(positions: Mapping[str, float], wishes: Iterable[Wish]) -> dict[str, float]:
@@ -232,5 +254,5 @@ def _way_back(value: float, most: float) -> tuple[float, float]:
     return min(-most, value), max(most, value)
 
 
-def _within(value: float, before: float, most: float) -> bool:
-    return value <= max(most, before)
+def _widest(most: float) -> float:
+    return most * (1 + _TOLERANCE)
