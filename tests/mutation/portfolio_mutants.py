@@ -18,11 +18,11 @@ PORTFOLIO_MUTANTS = (
         ("costs are not paid", "[last.cash, -paid, *", "[last.cash, *"),
         ("costs are not summed", "costs=last.costs + paid", "costs=paid"),
         ("sold units are no turnover", "*(abs(fill.value) for", "*(fill.value for"),
-        ("nothing is checked", "        self._check(update, marks)\n", ""),
+        ("nothing is checked", "        check_conserved(self._last, update, marks)\n", ""),
         ("the peak falls", "peak = max(last.peak, equity)", "peak = equity"),
         (
             "limits are judged by the last equity",
-            "equity = last.cash + _value(last.positions, marks)",
+            "equity = last.cash + net_value(last.positions, marks)",
             "equity = last.equity",
         ),
         (
@@ -37,6 +37,16 @@ PORTFOLIO_MUTANTS = (
             "a strategy keeps the whole position",
             "units = position - positions",
             "units = position + positions",
+        ),
+    ),
+    *mutants_of(
+        "portfolio/conservation",
+        ("much may be lost of much", "_ROUNDING = 2e-15", "_ROUNDING = 1e-9"),
+        ("costs are lost", "held - (update.costs - last.costs)", "held"),
+        (
+            "what is no number balances",
+            "(kept and math.isfinite(update.equity))",
+            "(not update.equity or kept)",
         ),
     ),
     *mutants_of(
@@ -95,8 +105,8 @@ PORTFOLIO_MUTANTS = (
         ),
         (
             "the way back is wider than it was",
-            "return max(_widest(self._most_gross), self._gross)",
-            "return _widest(max(self._most_gross, self._gross))",
+            "return max(min(_widest(self._most_gross), self._most_kept), self._gross)",
+            "return _widest(max(min(self._most_gross, self._most_kept), self._gross))",
         ),
         (
             "a target is clipped to more than the limit",
@@ -107,6 +117,16 @@ PORTFOLIO_MUTANTS = (
             "a net exposure is rounded as its limit is",
             "max(_widest(most), most + _TOLERANCE * gross)",
             "_widest(most)",
+        ),
+        (
+            "what cannot be kept to a cent is held",
+            "_MOST_MONEY = 5e13",
+            "_MOST_MONEY = 5e33",
+        ),
+        (
+            "the equity needs no digits",
+            "_MOST_MONEY - abs(self._equity)",
+            "_MOST_MONEY",
         ),
         ("a refused target is clipped", 'self._limits.breach == "refuse"', "False"),
         ("what is granted is not held", "        self._positions[symbol] = units\n", ""),

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from fractions import Fraction
+from typing import Literal, get_args
 
 import msgspec
 import pytest
@@ -21,6 +22,9 @@ NOON = 1_800_000_000_000 - 1_800_000_000_000 % 300_000
 MINUTE = 60_000
 SYMBOLS = ("IWM", "QQQ", "SPY")
 STRATEGIES = ("momentum", "pairs", "mine")
+
+Breach = Literal["refuse", "clip"]
+BREACHES: tuple[Breach, ...] = get_args(Breach)
 
 Step = tuple[Mapping[str, float], Mapping[str, Mapping[str, float]]]
 """The fresh closes of one timestamp by symbol, and the targets of each strategy that spoke."""
@@ -216,18 +220,13 @@ def test_what_a_strategy_does_to_its_targets_afterwards_alters_nothing() -> None
     assert update.positions == {"SPY": 1.0}
 
 
-@pytest.mark.parametrize(
-    "units",
-    [(math.nan,), (math.inf,), (-math.inf,), (math.inf, -math.inf), (1e308,), (1.7e308, 1.7e308)],
-)
-def test_a_version_that_cannot_balance_is_refused_as_a_whole(units: Sequence[float]) -> None:
+@pytest.mark.parametrize("close", [math.nan, math.inf, -math.inf, 1e308])
+def test_a_version_that_cannot_balance_is_refused_as_a_whole(close: float) -> None:
     book = Book(1_000.0)
     apply(book, NOON, fresh(NOON, SPY=50.0, QQQ=10.0), signal("pairs", SPY=3.0))
     later = NOON + MINUTE
-    bars = fresh(later, SPY=100.0, QQQ=10.0)
-    bad = [signal(str(number), SPY=each) for number, each in enumerate(units)]
     with pytest.raises(ConservationBroken):
-        apply(book, later, bars, signal("pairs", QQQ=2.0), *bad)
+        apply(book, later, fresh(later, SPY=close, QQQ=10.0), signal("pairs", QQQ=2.0))
     update = apply(book, later, fresh(later, SPY=60.0, QQQ=10.0))
     assert (update.version, update.positions, update.cash, update.equity) == (
         2,
@@ -235,6 +234,37 @@ def test_a_version_that_cannot_balance_is_refused_as_a_whole(units: Sequence[flo
         850.0,
         1_030.0,
     )
+
+
+@pytest.mark.parametrize(
+    "units",
+    [(math.nan,), (math.inf,), (-math.inf,), (math.inf, -math.inf), (1e308,), (1.7e308, 1.7e308)],
+)
+def test_what_no_account_can_hold_is_refused_and_the_others_are_granted(
+    units: Sequence[float],
+) -> None:
+    book = Book(1_000.0)
+    bad = [signal(str(number), SPY=each) for number, each in enumerate(units)]
+    bars = fresh(NOON, SPY=100.0, QQQ=10.0)
+    update = apply(book, NOON, bars, signal("pairs", QQQ=2.0), *bad)
+    assert (update.positions, update.cash, update.equity) == ({"QQQ": 2.0}, 980.0, 1_000.0)
+    reason = "more than 5e+13 of equity and positions cannot be kept to a cent"
+    assert [(each.granted, each.reason) for each in update.refused] == [(0.0, reason)] * len(units)
+
+
+@given(
+    st.floats(1.0, 1e14), st.floats(-1e15, 1e15), st.floats(1e-3, 1e9), st.sampled_from(BREACHES)
+)
+def test_what_is_bought_and_sold_at_one_price_leaves_the_cash_as_it_was_to_the_cent(
+    cash: float, units: float, close: float, breach: Breach
+) -> None:
+    book, later = Book(cash, limits=Limits(breach=breach)), NOON + MINUTE
+    update = apply(book, NOON, fresh(NOON, SPY=close), signal("momentum", SPY=units))
+    assert update.gross_exposure <= 5e13
+    assert update.equity == pytest.approx(cash, rel=0, abs=0.01)
+    update = apply(book, later, fresh(later, SPY=close), signal("momentum", SPY=0.0))
+    assert update.positions == {}
+    assert update.cash == pytest.approx(cash, rel=0, abs=0.01)
 
 
 def test_closing_large_positions_that_offset_each_other_is_no_loss() -> None:

@@ -33,6 +33,41 @@ def test_without_limits_all_is_granted() -> None:
     assert units(Limits(), ("s", "A", 1e9)) == [("A", 1e9, None)]
 
 
+TOO_MUCH = "more than 5e+13 of equity and positions cannot be kept to a cent"
+
+
+@pytest.mark.parametrize(("breach", "clipped"), [("refuse", 0.0), ("clip", 4e12)])
+@pytest.mark.parametrize("side", [1, -1])
+def test_without_limits_too_what_a_float_cannot_hold_to_a_cent_is_refused(
+    breach: Any, clipped: float, side: int
+) -> None:
+    limits = Limits(breach=breach)
+    assert units(limits, ("s", "A", side * 1e15), equity=1e13) == [("A", side * clipped, TOO_MUCH)]
+    assert units(limits, ("s", "A", side * 4e12), equity=1e13) == [("A", side * 4e12, None)]
+    assert units(limits, ("s", "A", side * 4e12), equity=-2e13)[0][2] == TOO_MUCH
+    assert units(limits, ("s", "A", 1.0), equity=1e15) == [("A", 0.0, TOO_MUCH)]
+
+
+def test_what_several_symbols_are_worth_is_held_to_a_cent_together() -> None:
+    grants = units(Limits(), ("s", "A", 4e12), ("t", "B", -2e12))
+    assert grants == [("A", 4e12, None), ("B", 0.0, TOO_MUCH)]
+
+
+def test_a_position_that_the_market_made_too_large_for_a_cent_may_shrink_not_grow() -> None:
+    held = {"A": 1e13}
+    for target, expected in ((9e12, 9e12), (0.0, 0.0), (1.1e13, 1e13)):
+        (grant,) = granted([Wish("s", "A", 1e13, target)], Holdings(held, MARKS, 1e6), Limits())
+        assert grant.units == expected
+
+
+def test_what_is_no_number_is_refused_without_limits_too() -> None:
+    for target in (math.nan, math.inf, -math.inf):
+        assert units(Limits(), ("s", "A", target), ("s", "B", 1.0)) == [
+            ("A", 0.0, TOO_MUCH),
+            ("B", 1.0, None),
+        ]
+
+
 @pytest.mark.parametrize(
     ("given_limit", "clipped"),
     [

@@ -8,14 +8,19 @@ import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from barsync_async.errors import ConservationBroken
 from barsync_async.messages import Bar, PortfolioUpdate, Refusal, Signal, frozen_mapping
+from barsync_async.portfolio.conservation import check_conserved
 from barsync_async.portfolio.costs import Costs
 from barsync_async.portfolio.limits import Grant, Holdings, Limits, Wish, granted
-from barsync_async.portfolio.prices import closes, fill_prices, newest
+from barsync_async.portfolio.prices import (
+    closes,
+    fill_prices,
+    gross_value,
+    net_value,
+    newest,
+    total,
+)
 from barsync_async.units import SourceId, WallMs, symbol_of
-
-_TOLERANCE = 1e-9  # of the money that moved and of the equity: rounding, never a lost unit
 
 _ByStrategy = Mapping[str, Mapping[str, float]]
 """Units of each symbol, by strategy."""
@@ -88,7 +93,7 @@ class Book:
         fills = _fills(self._last.positions, held, grants, prices)
         refused = (*strangers, *filter(None, (grant.refusal for grant in grants)))
         update = self._version(timestamp, signals, fills, refused, marks)
-        self._check(update, marks)
+        check_conserved(self._last, update, marks)
         self._newest, self._held, self._last = known, held, update
         self._waiting = _without(wanted, prices)
         return update
@@ -122,7 +127,7 @@ class Book:
     ) -> list[Grant]:
         """Of what is wanted and can be filled now, what the limits leave."""
         last = self._last
-        equity = last.cash + _value(last.positions, marks)
+        equity = last.cash + net_value(last.positions, marks)
         wishes = _wishes(wanted, self._held, prices)
         return granted(wishes, Holdings(last.positions, marks, equity), self._limits)
 
@@ -135,11 +140,11 @@ class Book:
         marks: Mapping[str, float],
     ) -> PortfolioUpdate:
         last = self._last
-        paid = _sum(self._costs.of(fill.units, fill.close) for fill in fills)
-        cash = _sum([last.cash, -paid, *(-fill.value for fill in fills)])
+        paid = total(self._costs.of(fill.units, fill.close) for fill in fills)
+        cash = total([last.cash, -paid, *(-fill.value for fill in fills)])
         moved = {**last.positions, **{fill.symbol: fill.position for fill in fills}}
         positions = {symbol: units for symbol, units in sorted(moved.items()) if units}
-        equity = cash + _value(positions, marks)
+        equity = cash + net_value(positions, marks)
         peak = max(last.peak, equity)
         return PortfolioUpdate(
             timestamp=timestamp,
@@ -151,24 +156,13 @@ class Book:
             peak=peak,
             drawdown=1 - equity / peak if peak > 0 else math.nan,
             costs=last.costs + paid,
-            turnover=_sum([last.turnover, *(abs(fill.value) for fill in fills)]),
-            gross_exposure=_gross(positions, marks),
-            net_exposure=_value(positions, marks),
+            turnover=total([last.turnover, *(abs(fill.value) for fill in fills)]),
+            gross_exposure=gross_value(positions, marks),
+            net_exposure=net_value(positions, marks),
             applied=tuple(signal.strategy for signal in signals),
             stale=tuple(s.strategy for s in signals if s.depends_on_version < last.version),
             refused=refused,
         )
-
-    def _check(self, update: PortfolioUpdate, marks: Mapping[str, float]) -> None:
-        """Equity changes by the moves of prices less the costs, and by nothing else."""
-        last = self._last
-        held = last.cash + _value(last.positions, marks)
-        expected = held - (update.costs - last.costs)
-        moved = max(_gross(last.positions, marks), update.gross_exposure)
-        scale = abs(update.cash) + abs(held) + moved + update.costs
-        kept = abs(update.equity - expected) <= _TOLERANCE * scale + _TOLERANCE
-        if not (kept and math.isfinite(update.equity)):
-            raise ConservationBroken(expected, update.equity)
 
 
 def _with(known: _ByStrategy, said: Iterable[tuple[str, Mapping[str, float]]]) -> _ByStrategy:
@@ -212,24 +206,8 @@ def _fills(
     """What has to be traded so that the portfolio holds what all strategies do together."""
     fills: list[_Fill] = []
     for symbol in sorted({grant.wish.symbol for grant in grants}):
-        position = _sum(own.get(symbol, 0.0) for own in held.values())
+        position = total(own.get(symbol, 0.0) for own in held.values())
         units = position - positions.get(symbol, 0.0)
         if units:
             fills.append(_Fill(symbol, position, units, prices[symbol]))
     return fills
-
-
-def _value(positions: Mapping[str, float], marks: Mapping[str, float]) -> float:
-    return _sum(units * marks[symbol] for symbol, units in positions.items())
-
-
-def _gross(positions: Mapping[str, float], marks: Mapping[str, float]) -> float:
-    return _sum(abs(units * marks[symbol]) for symbol, units in positions.items())
-
-
-def _sum(values: Iterable[float]) -> float:
-    """NaN where there is no such number, so that no check holds for it."""
-    try:
-        return math.fsum(values)
-    except (OverflowError, ValueError):  # too large, or infinity less infinity
-        return math.nan

@@ -9,8 +9,11 @@ from typing import Literal, NamedTuple
 import msgspec
 
 from barsync_async.messages import Refusal
+from barsync_async.portfolio.prices import gross_value, net_value
 
 _TOLERANCE = 1e-9
+_MOST_MONEY = 5e13
+_TOO_MUCH = f"more than {_MOST_MONEY:g} of equity and positions cannot be kept to a cent"
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
@@ -19,6 +22,9 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     A limit forbids to go further beyond it, never to come back: where the market carried a
     position over it, the position may stay or shrink. What is beyond it by less than a billionth
     is within it, for sums and quotients are rounded.
+
+    Whatever they are, nothing grows where equity and the value of all positions, shorts counted
+    like longs, would together be more than 5e13: beside more than that, a cent is lost in rounding.
 
     Args:
         max_units: of a symbol, long or short.
@@ -146,8 +152,8 @@ class _Exposure:
         self._marks = holdings.marks
         self._equity = holdings.equity
         self._positions = dict(holdings.positions)
-        values = [units * self._marks[key] for key, units in self._positions.items()]
-        self._gross, self._net = math.fsum(map(abs, values)), math.fsum(values)
+        self._gross = gross_value(holdings.positions, holdings.marks)
+        self._net = net_value(holdings.positions, holdings.marks)
 
     def order(self, wish: Wish) -> tuple[bool, str]:
         """Those first that make the symbol's position smaller."""
@@ -187,8 +193,12 @@ class _Exposure:
         for bound in (*self._of_symbol(symbol), *self._of_all(symbol)):
             if not bound.allows(before, nearest):
                 nearest = bound.nearest(before, nearest)
-                reason = f"{bound.name} = {getattr(self._limits, bound.name):g}"
+                reason = self._reason(bound)
         return nearest, reason
+
+    def _reason(self, bound: _Bound) -> str:
+        value = getattr(self._limits, bound.name, None)
+        return bound.name if value is None else f"{bound.name} = {value:g}"
 
     def _move(self, symbol: str, units: float) -> None:
         mark, before = self._marks[symbol], self._positions.get(symbol, 0.0)
@@ -207,12 +217,18 @@ class _Exposure:
 
     def _of_all(self, symbol: str) -> Iterator[_Bound]:
         mark, value = self._marks[symbol], self._positions.get(symbol, 0.0) * self._marks[symbol]
+        others = self._gross - abs(value)
+        most = max(self._most_kept, self._gross) - others
+        yield _Bound(_TOO_MUCH, most, most, 0.0, mark)
         if self._limits.max_gross_leverage is not None:
-            others = self._gross - abs(value)
             most = max(self._most_gross, self._gross) - others  # it has no sides
             yield _Bound("max_gross_leverage", most, self._widest_gross - others, 0.0, mark)
         if self._limits.max_net_leverage is not None:
             yield _bound("max_net_leverage", self._most_net, self._net - value, mark)
+
+    @property
+    def _most_kept(self) -> float:
+        return _MOST_MONEY - abs(self._equity)
 
     @property
     def _most_gross(self) -> float:
@@ -221,7 +237,7 @@ class _Exposure:
 
     @property
     def _widest_gross(self) -> float:
-        return max(_widest(self._most_gross), self._gross)
+        return max(min(_widest(self._most_gross), self._most_kept), self._gross)
 
     @property
     def _most_net(self) -> float:

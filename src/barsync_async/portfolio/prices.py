@@ -1,5 +1,6 @@
-"""Which close counts: what a change is filled at, and what a position is worth."""
+"""Which close counts: what a change is filled at, and what positions are worth."""
 
+import math
 from collections.abc import Iterable, Mapping
 
 from barsync_async.messages import Bar
@@ -35,3 +36,21 @@ def _rank(bar: Bar) -> tuple[int, bool, int]:
 def closes(bars: Mapping[str, Bar]) -> dict[str, float]:
     """The close of each symbol's bar."""
     return {symbol: bar.close for symbol, bar in bars.items()}
+
+
+def net_value(positions: Mapping[str, float], marks: Mapping[str, float]) -> float:
+    """Of all positions, a short's below 0."""
+    return total(units * marks[symbol] for symbol, units in positions.items())
+
+
+def gross_value(positions: Mapping[str, float], marks: Mapping[str, float]) -> float:
+    """Of all positions, a short's counted like a long's."""
+    return total(abs(units * marks[symbol]) for symbol, units in positions.items())
+
+
+def total(values: Iterable[float]) -> float:
+    """Their sum, rounded once; NaN where there is no such number, so that no check holds for it."""
+    try:
+        return math.fsum(values)
+    except (OverflowError, ValueError):  # too large, or infinity less infinity
+        return math.nan

@@ -227,12 +227,14 @@ def test_the_next_features_close_a_version_that_still_waited_without_a_loop() ->
     assert [(each.strategy, each.timestamp) for each in bench.faults] == [("b", NOON)]
 
 
-def test_a_decision_that_cannot_balance_reaches_whoever_published_it() -> None:
+def test_a_version_that_cannot_balance_reaches_whoever_published_the_decision() -> None:
     bench = Bench().with_names(("a",))
     bench.bus.publish(features(NOON))
+    bench.bus.publish(signal("a", NOON, 1.0))
+    bench.bus.publish(features(NOON + MINUTE, float("nan")))
     with pytest.raises(ConservationBroken):
-        bench.bus.publish(signal("a", NOON, float("nan")))
-    assert bench.versions == []
+        bench.bus.publish(signal("a", NOON + MINUTE, 1.0))
+    assert len(bench.versions) == 1
 
 
 def test_costs_and_limits_come_as_a_config_gives_them() -> None:
@@ -470,7 +472,10 @@ async def test_what_a_handler_raises_of_a_version_that_its_time_closes_ends_the_
 async def test_a_version_that_its_time_closes_and_that_cannot_balance_ends_the_portfolio() -> None:
     bench = Bench(decision_timeout_ms=200).with_names(("a", "b"))
     bench.bus.publish(features(NOON))
-    bench.bus.publish(signal("a", NOON, float("nan")))
+    bench.bus.publish(signal("a", NOON, 1.0))
+    bench.bus.publish(signal("b", NOON, 1.0))
+    bench.bus.publish(features(NOON + MINUTE, float("nan")))
+    bench.bus.publish(signal("a", NOON + MINUTE, 1.0))
     with pytest.raises(ConservationBroken):
         await asyncio.wait_for(bench.portfolio.run(), 1)
 
