@@ -14,7 +14,7 @@ PORTFOLIO_MUTANTS = (
     ),
     *mutants_of(
         "portfolio/book",
-        ("a refused wish is filled", "{g.wish.symbol: g.units}", "{g.wish.symbol: g.wish.target}"),
+        ("a refused wish is filled", "] = grant.units", "] = grant.wish.target"),
         ("costs are not paid", "[last.cash, -paid, *", "[last.cash, *"),
         ("costs are not summed", "costs=last.costs + paid", "costs=paid"),
         ("sold units are no turnover", "*(abs(fill.value) for", "*(fill.value for"),
@@ -27,10 +27,9 @@ PORTFOLIO_MUTANTS = (
         ),
         (
             "what waits for a fresh bar is forgotten",
-            "self._waiting = _without(wanted, prices)",
-            "self._waiting = {}",
+            "self._waiting = unfilled(orders, prices)",
+            "self._waiting = ()",
         ),
-        ("what was filled is wished again", "_leaving_out(symbols, own)", "_leaving_out((), own)"),
         ("everything is stale", "s.depends_on_version < last", "s.depends_on_version <= last"),
         ("a source as a key is a symbol", "{symbol_of(key): units", "{key: units"),
         (
@@ -75,7 +74,11 @@ PORTFOLIO_MUTANTS = (
     ),
     *mutants_of(
         "portfolio/limits",
-        ("what fits together is looked at one by one", "if book.take_all(wishes):", "if False:"),
+        (
+            "what fits together is looked at one by one",
+            "if book.take_all(everything):",
+            "if False:",
+        ),
         ("what a strategy wants is looked at one by one", "if book.take_all(own):", "if False:"),
         ("what makes room waits", "sorted(own, key=book.order)", "own"),
         (
@@ -134,6 +137,23 @@ PORTFOLIO_MUTANTS = (
             "what is granted exposes nothing",
             "        self._gross += abs(units * mark)",
             "        self._gross += 0 * abs(units * mark)",
+        ),
+    ),
+    *mutants_of(
+        "portfolio/order",
+        ("what was filled is wished again", "order.without(symbols)", "order.without(())"),
+        ("what is said anew has its old place", "order.without(later)", "order"),
+        ("the newest order comes first", "return left[::-1]", "return left"),
+        ("what cannot be filled is granted", "if symbol in prices and target", "if target"),
+        (
+            "what one has is wished",
+            "!= (before := own.get(symbol, 0.0))",
+            "!= own.get(symbol) and [before := own.get(symbol, 0.0)]",
+        ),
+        (
+            "what was said of one symbol is taken back by what is said of another",
+            "if symbol not in symbols}",
+            "if not symbols}",
         ),
     ),
     *mutants_of(

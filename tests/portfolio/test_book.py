@@ -366,6 +366,57 @@ def test_limits_are_judged_when_the_change_is_filled_not_when_it_is_wanted() -> 
     assert [each.reason for each in update.refused] == ["max_notional = 100"]
 
 
+def granted_with(*before: tuple[int, Mapping[str, Mapping[str, float]]]) -> dict[str, float]:
+    """What the strategies a and b, in this order, are granted of the 80 units of SPY that each
+    wants, where only 100 may be held; ``before`` are the decisions of earlier sets, which had bars
+    of QQQ alone.
+    """
+    book = Book(1e6, limits=Limits(max_units=100.0, breach="clip"))
+    steps_ = [*before, (len(before), {"a": {"SPY": 80.0}, "b": {"SPY": 80.0}})]
+    for number, said in steps_:
+        timestamp = NOON + number * MINUTE
+        last = number == len(before)
+        bars = fresh(timestamp, **{"SPY" if last else "QQQ": 10.0})
+        signals = [signal(name, **targets) for name, targets in said.items()]
+        update = apply(book, timestamp, bars, *signals)
+    assert update.positions == {"SPY": 100.0}
+    return {each.strategy: each.granted for each in update.refused}
+
+
+def test_the_order_of_the_config_counts_whoever_waits_for_something_else() -> None:
+    assert granted_with() == {"b": 20.0}
+    assert granted_with((0, {"b": {"DEAD": 1.0}})) == {"b": 20.0}
+
+
+def test_who_waited_and_wants_it_anew_has_no_place_before_the_others() -> None:
+    assert granted_with((0, {"b": {"SPY": 50.0}})) == {"b": 20.0}
+
+
+def test_of_what_waited_and_was_not_said_anew_the_oldest_comes_first_and_then_what_is_said() -> (
+    None
+):
+    book = Book(1e6, limits=Limits(max_units=100.0, breach="clip"))
+    apply(book, NOON, {}, signal("b", SPY=50.0), signal("c", SPY=0.0))
+    apply(book, NOON + 1, {}, signal("a", SPY=40.0))
+    bars = fresh(NOON + 2, SPY=10.0)
+    update = apply(book, NOON + 2, bars, signal("c", SPY=30.0), signal("d", SPY=1.0))
+    assert update.positions == {"SPY": 100.0}
+    assert [(each.strategy, each.granted) for each in update.refused] == [("c", 10.0), ("d", 0.0)]
+    apply(book, NOON + 3, {}, signal("b", SPY=0.0), signal("a", SPY=0.0), signal("c", SPY=0.0))
+    apply(book, NOON + 4, fresh(NOON + 4, SPY=10.0))
+    apply(book, NOON + 5, {}, signal("b", SPY=70.0))
+    apply(book, NOON + 6, {}, signal("a", SPY=70.0))
+    update = apply(book, NOON + 7, fresh(NOON + 7, SPY=10.0))
+    assert [(each.strategy, each.granted) for each in update.refused] == [("a", 30.0)]
+
+
+def test_of_two_decisions_of_one_strategy_the_later_one_counts_for_a_symbol_of_both() -> None:
+    first, second = signal("momentum", SPY=3.0, QQQ=1.0), signal("momentum", SPY=5.0)
+    update = apply(Book(1_000.0), NOON, fresh(NOON, SPY=10.0, QQQ=10.0), first, second)
+    assert update.positions == {"QQQ": 1.0, "SPY": 5.0}
+    assert update.turnover == 60.0
+
+
 def test_a_decision_on_an_older_version_than_the_last_is_told_as_stale() -> None:
     book = Book(1_000.0)
     apply(book, NOON, fresh(NOON, SPY=10.0))

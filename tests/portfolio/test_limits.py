@@ -11,9 +11,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from barsync_async.portfolio import Limits
-from barsync_async.portfolio.limits import Holdings, Wish, granted
+from barsync_async.portfolio.limits import Grant, Holdings, Wish
+from barsync_async.portfolio.limits import granted as granted_by_decision
 
 MARKS = {"A": 10.0, "B": 20.0, "C": 40.0}
+
+
+def granted(wishes: Sequence[Wish], holdings: Holdings, limits: Limits) -> list[Grant]:
+    """What ``wishes`` come to, where those of one strategy are one decision."""
+    groups = groupby(wishes, key=lambda each: each.strategy)
+    return granted_by_decision([tuple(own) for _, own in groups], holdings, limits)
 
 
 def units(
@@ -123,6 +130,19 @@ def test_legs_of_one_strategy_are_looked_at_together_where_another_one_does_not_
     wishes.append(Wish("t", "C", 0.0, 1_000.0))
     grants = granted(wishes, Holdings({}, MARKS, 10.0), limits)
     assert [each.reason is None for each in grants] == [True, True, False]
+
+
+def test_two_decisions_of_one_strategy_are_looked_at_one_after_the_other() -> None:
+    limits = Limits(max_net_leverage=0.01)
+    legs, large = (
+        [Wish("s", "A", 0.0, 50.0), Wish("s", "B", 0.0, -25.0)],
+        [Wish("t", "C", 0.0, 1e9)],
+    )
+    holdings = Holdings({}, MARKS, 1_000.0)
+    grants = granted_by_decision([legs, large], holdings, limits)
+    assert [each.units for each in grants] == [50.0, -25.0, 0.0]
+    grants = granted_by_decision([legs[:1], legs[1:], large], holdings, limits)
+    assert [each.units for each in grants] == [0.0, 0.0, 0.0]
 
 
 def test_legs_that_bring_a_net_exposure_back_together_are_granted_though_one_adds_to_it() -> None:

@@ -12,6 +12,7 @@ from barsync_async.messages import Bar, PortfolioUpdate, Refusal, Signal, frozen
 from barsync_async.portfolio.conservation import check_conserved
 from barsync_async.portfolio.costs import Costs
 from barsync_async.portfolio.limits import Grant, Holdings, Limits, Wish, granted
+from barsync_async.portfolio.order import ByStrategy, Order, unfilled, up_to_date
 from barsync_async.portfolio.prices import (
     closes,
     fill_prices,
@@ -21,9 +22,6 @@ from barsync_async.portfolio.prices import (
     total,
 )
 from barsync_async.units import SourceId, WallMs, symbol_of
-
-_ByStrategy = Mapping[str, Mapping[str, float]]
-"""Units of each symbol, by strategy."""
 
 
 class _Fill(NamedTuple):
@@ -43,7 +41,7 @@ class Book:
 
     A change of position is filled at the symbol's close at T, less ``costs``, as far as ``limits``
     allow by the prices of T and the equity before the fills. Where the set has no fresh bar of the
-    symbol, the wish waits for the next one, or until the strategy wants something else: a stale
+    symbol, the order waits for the next one, or until the strategy wants something else: a stale
     price is no fill. Positions are marked at the newest close that was traded.
 
     Args:
@@ -64,8 +62,8 @@ class Book:
         self._symbols = None if symbols is None else frozenset(symbols)
         self._costs = costs or Costs()
         self._limits = limits or Limits()
-        self._held: _ByStrategy = {}
-        self._waiting: _ByStrategy = {}
+        self._held: ByStrategy = {}
+        self._waiting: Sequence[Order] = ()
         self._newest: Mapping[str, Bar] = {}
         self._last = PortfolioUpdate(
             timestamp=WallMs(0),
@@ -87,29 +85,27 @@ class Book:
         """
         known, prices = newest(bars.values(), self._newest), fill_prices(bars)
         said, strangers = self._said(signals)
-        marks, wanted = closes(known), _with(self._waiting, said)
-        grants = self._granted(wanted, prices, marks)
-        held = _with(self._held, [(g.wish.strategy, {g.wish.symbol: g.units}) for g in grants])
+        marks, orders = closes(known), up_to_date([*self._waiting, *said])
+        grants = self._granted([each.wishes(self._held, prices) for each in orders], marks)
+        held = _after(self._held, grants)
         fills = _fills(self._last.positions, held, grants, prices)
         refused = (*strangers, *filter(None, (grant.refusal for grant in grants)))
         update = self._version(timestamp, signals, fills, refused, marks)
         check_conserved(self._last, update, marks)
         self._newest, self._held, self._last = known, held, update
-        self._waiting = _without(wanted, prices)
+        self._waiting = unfilled(orders, prices)
         return update
 
-    def _said(
-        self, signals: Iterable[Signal]
-    ) -> tuple[list[tuple[str, Mapping[str, float]]], list[Refusal]]:
+    def _said(self, signals: Iterable[Signal]) -> tuple[list[Order], list[Refusal]]:
         """What each strategy wants, by symbol; of a symbol that has no bars it would wait for ever:
         that is refused.
         """
-        said: list[tuple[str, Mapping[str, float]]] = []
+        said: list[Order] = []
         strangers: list[Refusal] = []
         for signal in signals:
             units = _by_symbol(signal.targets)
             unknown = set() if self._symbols is None else units.keys() - self._symbols
-            said.append((signal.strategy, _leaving_out(unknown, units)))
+            said.append(Order(signal.strategy, units).without(unknown))
             strangers += [
                 Refusal(
                     strategy=signal.strategy,
@@ -122,13 +118,10 @@ class Book:
             ]
         return said, strangers
 
-    def _granted(
-        self, wanted: _ByStrategy, prices: Mapping[str, float], marks: Mapping[str, float]
-    ) -> list[Grant]:
-        """Of what is wanted and can be filled now, what the limits leave."""
+    def _granted(self, wishes: Sequence[Sequence[Wish]], marks: Mapping[str, float]) -> list[Grant]:
+        """Of what each order wants now, what the limits leave."""
         last = self._last
         equity = last.cash + net_value(last.positions, marks)
-        wishes = _wishes(wanted, self._held, prices)
         return granted(wishes, Holdings(last.positions, marks, equity), self._limits)
 
     def _version(
@@ -165,41 +158,21 @@ class Book:
         )
 
 
-def _with(known: _ByStrategy, said: Iterable[tuple[str, Mapping[str, float]]]) -> _ByStrategy:
-    """``known``, and the units that each strategy in ``said`` names in place of its former ones."""
-    after = dict(known)
-    for strategy, units in said:
-        after[strategy] = {**after.get(strategy, {}), **units}
+def _after(held: ByStrategy, grants: Iterable[Grant]) -> ByStrategy:
+    """What each strategy holds once ``grants`` are filled."""
+    after = {strategy: dict(own) for strategy, own in held.items()}
+    for grant in grants:
+        after.setdefault(grant.wish.strategy, {})[grant.wish.symbol] = grant.units
     return after
-
-
-def _without(wanted: _ByStrategy, symbols: Collection[str]) -> _ByStrategy:
-    """What of ``wanted`` is of none of ``symbols``."""
-    left = {strategy: _leaving_out(symbols, own) for strategy, own in wanted.items()}
-    return {strategy: own for strategy, own in left.items() if own}
-
-
-def _leaving_out(symbols: Collection[str], units: Mapping[str, float]) -> Mapping[str, float]:
-    return {symbol: each for symbol, each in units.items() if symbol not in symbols}
 
 
 def _by_symbol(targets: Mapping[str, float]) -> dict[str, float]:
     return {symbol_of(key): units for key, units in targets.items()}
 
 
-def _wishes(wanted: _ByStrategy, held: _ByStrategy, prices: Collection[str]) -> list[Wish]:
-    """What each strategy wants otherwise than it has, of the symbols that can be filled."""
-    return [
-        Wish(strategy, symbol, before, target)
-        for strategy, own in wanted.items()
-        for symbol, target in sorted(own.items())
-        if symbol in prices and target != (before := held.get(strategy, {}).get(symbol, 0.0))
-    ]
-
-
 def _fills(
     positions: Mapping[str, float],
-    held: _ByStrategy,
+    held: ByStrategy,
     grants: Iterable[Grant],
     prices: Mapping[str, float],
 ) -> list[_Fill]:

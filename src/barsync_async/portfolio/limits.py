@@ -2,8 +2,7 @@
 
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import groupby
-from operator import attrgetter
+from itertools import chain
 from typing import Literal, NamedTuple
 
 import msgspec
@@ -95,19 +94,18 @@ class Grant(NamedTuple):
         )
 
 
-def granted(wishes: Sequence[Wish], holdings: Holdings, limits: Limits) -> list[Grant]:
-    """What each of ``wishes``, ordered by strategy, comes to.
+def granted(wishes: Sequence[Sequence[Wish]], holdings: Holdings, limits: Limits) -> list[Grant]:
+    """What each of ``wishes``, one list for each decision, comes to.
 
-    What all want together is looked at first, then each strategy's wishes together, so that legs
-    which offset each other are no breach. Only of what does not fit as a whole is each wish looked
-    at by itself, in order of its symbol, those first that make a position smaller.
+    What all want together is looked at first, then one decision after the other, each as a whole,
+    so that legs which offset each other are no breach. Only of what does not fit as a whole is each
+    wish looked at by itself, in order of its symbol, those first that make a position smaller.
     """
-    book = _Exposure(holdings, limits)
-    if book.take_all(wishes):
-        return [Grant(wish, wish.target) for wish in wishes]
+    book, everything = _Exposure(holdings, limits), [*chain.from_iterable(wishes)]
+    if book.take_all(everything):
+        return [Grant(wish, wish.target) for wish in everything]
     grants: list[Grant] = []
-    for _, group in groupby(wishes, key=attrgetter("strategy")):
-        own = tuple(group)
+    for own in wishes:
         if book.take_all(own):
             grants += [Grant(wish, wish.target) for wish in own]
         else:
