@@ -94,7 +94,7 @@ FIELDS = {
     EventType.SIGNAL: "strategy targets reason depends_on_version",
     EventType.PORTFOLIO: (
         "version depends_on_version positions cash equity peak drawdown costs turnover "
-        "gross_exposure net_exposure applied stale refused"
+        "gross_exposure net_exposure applied stale waited refused"
     ),
     EventType.STRATEGY_FAULT: "strategy kind detail action rest_sets",
     EventType.GAP: "subscriber first_seq last_seq events_lost",

@@ -263,7 +263,8 @@ class PortfolioUpdate(msgspec.Struct, frozen=True, kw_only=True):
     """One version of the portfolio: all decisions for ``timestamp``, applied at once.
 
     ``depends_on_version`` is the oldest version on which one of the decisions was made, and
-    ``stale`` names the strategies whose decision was made on an older one than the last. Money is
+    ``stale`` names the strategies whose decision was made on an older one than the last.
+    ``waited`` are those of which an earlier decision waited for a price that came now. Money is
     in the currency of the closes; ``costs`` and ``turnover`` (the value that was traded) run from
     the start, ``drawdown`` is the share of ``peak``, the highest equity so far, that was lost; NaN
     where that never was above 0.
@@ -283,6 +284,7 @@ class PortfolioUpdate(msgspec.Struct, frozen=True, kw_only=True):
     net_exposure: float = 0.0
     applied: tuple[str, ...]
     stale: tuple[str, ...] = ()
+    waited: tuple[str, ...] = ()
     refused: tuple[Refusal, ...] = ()
 
 

@@ -31,6 +31,17 @@ PORTFOLIO_MUTANTS = (
             "self._waiting = ()",
         ),
         ("everything is stale", "s.depends_on_version < last", "s.depends_on_version <= last"),
+        (
+            "who waited decided just now",
+            "[*said, *(order.depends_on_version for order in self.waited)]",
+            "said",
+        ),
+        ("who waits did wait", "if own]", "if own or True]"),
+        (
+            "who waited is named twice",
+            "tuple(dict.fromkeys(each.strategy for each in waited))",
+            "tuple(each.strategy for each in waited)",
+        ),
         ("a source as a key is a symbol", "{symbol_of(key): units", "{key: units"),
         (
             "a strategy keeps the whole position",
@@ -147,8 +158,8 @@ PORTFOLIO_MUTANTS = (
         ("what cannot be filled is granted", "if symbol in prices and target", "if target"),
         (
             "what one has is wished",
-            "!= (before := own.get(symbol, 0.0))",
-            "!= own.get(symbol) and [before := own.get(symbol, 0.0)]",
+            "target != (before := own.get(symbol, 0.0))",
+            "(before := own.get(symbol, 0.0)) is not None",
         ),
         (
             "what was said of one symbol is taken back by what is said of another",

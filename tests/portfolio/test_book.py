@@ -417,6 +417,44 @@ def test_of_two_decisions_of_one_strategy_the_later_one_counts_for_a_symbol_of_b
     assert update.turnover == 60.0
 
 
+def on_version(version: int, strategy: str, **targets: float) -> Signal:
+    return msgspec.structs.replace(signal(strategy, **targets), depends_on_version=version)
+
+
+def test_who_waited_for_a_price_is_named_when_it_comes_with_the_version_it_decided_on() -> None:
+    book = Book(1_000.0)
+    apply(book, NOON, {}, on_version(0, "momentum", SPY=3.0, QQQ=1.0))
+    update = apply(book, NOON + 1, {}, on_version(1, "pairs", IWM=1.0))
+    assert (update.waited, update.depends_on_version) == ((), 1)
+    update = apply(book, NOON + 2, fresh(NOON + 2, SPY=10.0), on_version(2, "mine", SPY=1.0))
+    assert update.positions == {"SPY": 4.0}
+    assert (update.applied, update.waited, update.stale) == (("mine",), ("momentum",), ())
+    assert (update.version, update.depends_on_version) == (3, 0)
+    update = apply(book, NOON + 3, fresh(NOON + 3, IWM=10.0, QQQ=10.0))
+    assert (update.waited, update.depends_on_version) == (("momentum", "pairs"), 0)
+    update = apply(book, NOON + 4, fresh(NOON + 4, SPY=10.0, IWM=10.0, QQQ=10.0))
+    assert (update.waited, update.depends_on_version) == ((), 4)
+
+
+def test_who_wants_nothing_else_than_it_has_or_says_it_anew_did_not_wait() -> None:
+    book = Book(1_000.0)
+    apply(book, NOON, {}, on_version(0, "momentum", SPY=0.0), on_version(0, "pairs", SPY=1.0))
+    said = on_version(1, "pairs", SPY=2.0)
+    update = apply(book, NOON + 1, fresh(NOON + 1, SPY=10.0), said)
+    assert (update.positions, update.applied) == ({"SPY": 2.0}, ("pairs",))
+    assert (update.waited, update.depends_on_version) == ((), 1)
+
+
+def test_who_waited_is_named_once_and_where_it_is_refused_too() -> None:
+    book = Book(1_000.0, limits=Limits(max_units=1.0))
+    apply(book, NOON, {}, on_version(0, "momentum", SPY=3.0))
+    apply(book, NOON + 1, {}, on_version(1, "momentum", QQQ=1.0))
+    update = apply(book, NOON + 2, fresh(NOON + 2, SPY=10.0, QQQ=10.0))
+    assert (update.positions, update.waited) == ({"QQQ": 1.0}, ("momentum",))
+    assert [each.strategy for each in update.refused] == ["momentum"]
+    assert update.depends_on_version == 0
+
+
 def test_a_decision_on_an_older_version_than_the_last_is_told_as_stale() -> None:
     book = Book(1_000.0)
     apply(book, NOON, fresh(NOON, SPY=10.0))

@@ -36,6 +36,21 @@ class _Fill(NamedTuple):
         return self.units * self.close
 
 
+class _Heard(NamedTuple):
+    """What a version is made of: what is said at its timestamp, and what was said before and
+    waited for a price that came with it.
+    """
+
+    signals: Sequence[Signal]
+    waited: Sequence[Order]
+    refused: tuple[Refusal, ...]
+
+    def oldest_version(self, default: int) -> int:
+        """On which one of the decisions was made."""
+        said = [signal.depends_on_version for signal in self.signals]
+        return min([*said, *(order.depends_on_version for order in self.waited)], default=default)
+
+
 class Book:
     """The state of one portfolio; :meth:`apply` is the only way to alter it.
 
@@ -86,11 +101,13 @@ class Book:
         known, prices = newest(bars.values(), self._newest), fill_prices(bars)
         said, strangers = self._said(signals)
         marks, orders = closes(known), up_to_date([*self._waiting, *said])
-        grants = self._granted([each.wishes(self._held, prices) for each in orders], marks)
+        wishes = [each.wishes(self._held, prices) for each in orders]
+        waited = [each for each, own in zip(self._waiting, wishes, strict=False) if own]
+        grants = self._granted(wishes, marks)
         held = _after(self._held, grants)
         fills = _fills(self._last.positions, held, grants, prices)
         refused = (*strangers, *filter(None, (grant.refusal for grant in grants)))
-        update = self._version(timestamp, signals, fills, refused, marks)
+        update = self._version(timestamp, _Heard(signals, waited, refused), fills, marks)
         check_conserved(self._last, update, marks)
         self._newest, self._held, self._last = known, held, update
         self._waiting = unfilled(orders, prices)
@@ -105,7 +122,8 @@ class Book:
         for signal in signals:
             units = _by_symbol(signal.targets)
             unknown = set() if self._symbols is None else units.keys() - self._symbols
-            said.append(Order(signal.strategy, units).without(unknown))
+            order = Order(signal.strategy, signal.depends_on_version, units)
+            said.append(order.without(unknown))
             strangers += [
                 Refusal(
                     strategy=signal.strategy,
@@ -127,12 +145,11 @@ class Book:
     def _version(
         self,
         timestamp: WallMs,
-        signals: Sequence[Signal],
+        heard: _Heard,
         fills: Sequence[_Fill],
-        refused: tuple[Refusal, ...],
         marks: Mapping[str, float],
     ) -> PortfolioUpdate:
-        last = self._last
+        last, (signals, waited, refused) = self._last, heard
         paid = total(self._costs.of(fill.units, fill.close) for fill in fills)
         cash = total([last.cash, -paid, *(-fill.value for fill in fills)])
         moved = {**last.positions, **{fill.symbol: fill.position for fill in fills}}
@@ -142,7 +159,7 @@ class Book:
         return PortfolioUpdate(
             timestamp=timestamp,
             version=last.version + 1,
-            depends_on_version=min((s.depends_on_version for s in signals), default=last.version),
+            depends_on_version=heard.oldest_version(last.version),
             positions=frozen_mapping(positions),
             cash=cash,
             equity=equity,
@@ -154,6 +171,7 @@ class Book:
             net_exposure=net_value(positions, marks),
             applied=tuple(signal.strategy for signal in signals),
             stale=tuple(s.strategy for s in signals if s.depends_on_version < last.version),
+            waited=tuple(dict.fromkeys(each.strategy for each in waited)),
             refused=refused,
         )
 

@@ -10,9 +10,12 @@ ByStrategy = Mapping[str, Mapping[str, float]]
 
 
 class Order(NamedTuple):
-    """What is left of a strategy's decision: the units that it wants of some symbols."""
+    """What is left of a strategy's decision, made on the version ``depends_on_version``: the units
+    that it wants of some symbols.
+    """
 
     strategy: str
+    depends_on_version: int
     units: Mapping[str, float]
 
     def without(self, symbols: Collection[str]) -> "Order":
