@@ -6,7 +6,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from barsync_async.units import MAX_WALL_MS, TIMEFRAMES, Timeframe, source_id, split_source, to_ms
+from barsync_async.units import (
+    MAX_WALL_MS,
+    TIMEFRAMES,
+    Timeframe,
+    source_id,
+    split_source,
+    symbol_of,
+    to_ms,
+)
 
 """For a slow machine, and for the second that the first text of all takes to generate."""
 
@@ -94,6 +102,14 @@ def test_an_unknown_timeframe_is_named_with_all_that_are_known(source: str) -> N
 @given(st.text(min_size=1), timeframes)
 def test_any_symbol_comes_back_out_of_its_source(symbol: str, timeframe: Timeframe) -> None:
     assert split_source(source_id(symbol, timeframe.name)) == (symbol, timeframe.name)
+
+
+def test_a_key_is_a_symbol_that_is_known_or_else_a_source_or_else_a_symbol() -> None:
+    assert symbol_of("X_1d") == "X"
+    assert symbol_of("X_1d", {"X"}) == "X"
+    assert symbol_of("X_1d", {"X", "X_1d"}) == "X_1d"
+    assert symbol_of("X_1d_1m", {"X", "X_1d"}) == "X_1d"
+    assert symbol_of("SPX", {"X"}) == "SPX"
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ Two kinds of number must never be swapped: :data:`WallMs` labels bars (and so st
 sets the clock), :data:`MonoNs` drives deadlines (and so means nothing in another process).
 """
 
+from collections.abc import Collection
 from typing import NamedTuple, NewType
 
 import msgspec
@@ -112,8 +113,12 @@ def split_stream(source: str) -> tuple[str, str]:
     return (source.rpartition("_")[0], TRADES) if is_trades(source) else split_source(source)
 
 
-def symbol_of(key: str) -> str:
-    """The symbol that ``key`` means: its own, where it is a source, else itself."""
+def symbol_of(key: str, known: Collection[str] = ()) -> str:
+    """The symbol that ``key`` means: itself, where that is among the ``known`` ones; its own, where
+    it is a source; else itself.
+    """
+    if key in known:
+        return key
     try:
         return split_source(key)[0]
     except ValueError:

@@ -42,7 +42,8 @@ PORTFOLIO_MUTANTS = (
             "tuple(dict.fromkeys(each.strategy for each in waited))",
             "tuple(each.strategy for each in waited)",
         ),
-        ("a source as a key is a symbol", "{symbol_of(key): units", "{key: units"),
+        ("a symbol as a key is a source", "symbol_of(key, known)", "symbol_of(key)"),
+        ("a source as a key is a symbol", "{symbol_of(key, known): each", "{key: each"),
         (
             "a strategy keeps the whole position",
             "units = position - positions",

@@ -111,6 +111,23 @@ def test_a_source_as_a_key_stands_for_its_symbol() -> None:
     assert update.positions == {"SPY": 1.0}
 
 
+def test_a_key_that_is_a_symbol_is_that_one_though_it_looks_like_a_source_of_another() -> None:
+    bars = cells(create_bar("X_1m", NOON, 10.0), create_bar("X_1d_1m", NOON, 99.0))
+    for symbols in ({"X", "X_1d"}, None):
+        book = Book(1_000.0, symbols=symbols)
+        update = apply(book, NOON, bars, signal("momentum", X_1d=7.0), signal("pairs", X_1m=1.0))
+        assert (update.positions, update.cash) == ({"X": 1.0, "X_1d": 7.0}, 1_000.0 - 10 - 693)
+        update = apply(book, NOON + 1, {}, signal("momentum", X_1d_1m=0.0))
+        update = apply(book, NOON + 2, bars)
+        assert update.positions == {"X": 1.0}
+
+
+def test_a_key_that_looks_like_a_source_is_one_where_no_such_symbol_is_known() -> None:
+    book = Book(1_000.0, symbols={"X"})
+    update = apply(book, NOON, fresh(NOON, X=10.0), signal("momentum", X_1d=7.0))
+    assert (update.positions, update.refused) == ({"X": 7.0}, ())
+
+
 def test_a_symbol_with_an_underscore_is_no_source() -> None:
     update = apply(
         Book(0.0), NOON, cells(create_bar("A_B_1m", NOON, 2.0)), signal("momentum", A_B=1.0)

@@ -7,7 +7,10 @@ from barsync_async.messages import (
     BarRejected,
     Event,
     EventType,
+    Features,
     LateBar,
+    PortfolioUpdate,
+    Signal,
     SynchronizedBars,
     SyncSkipped,
 )
@@ -90,6 +93,25 @@ def test_a_source_has_its_cells_by_provenance_and_what_was_missing_or_in_vain() 
     a, b = sources["A_1m"], sources["B_1m"]  # type: ignore[index]
     assert (a.fresh, a.skipped, a.missing, a.late) == (3, 1, 0, 0)
     assert (b.fresh, b.carried, b.filled, b.missing, b.late) == (0, 1, 1, 2, 1)
+
+
+def test_what_a_set_lacks_is_known_all_the_same_when_a_target_is_read() -> None:
+    bar = create_bar("A_1m", MINUTE, 10.0)
+    said = Signal(timestamp=bar.timestamp, strategy="one", targets={"A_1d": 5.0}, reason="")
+    heard = {"positions": {}, "cash": 1.0, "equity": 1.0, "applied": ("one",)}
+    report = reported(
+        sealed(1, "partial", {"A_1m": "fresh"}, ("A_1d_1m",)),
+        Event(
+            EventType.FEATURES,
+            Features(timestamp=bar.timestamp, features={}, bars={bar.source: bar}),
+        ),
+        Event(EventType.SIGNAL, said),
+        Event(
+            EventType.PORTFOLIO,
+            PortfolioUpdate(timestamp=bar.timestamp, version=1, **heard),  # type: ignore[arg-type]
+        ),
+    )
+    assert report.strategies["one"].traded == 0.0
 
 
 def test_a_container_that_published_nothing_has_a_report_too() -> None:

@@ -242,6 +242,23 @@ def test_what_is_not_due_gives_way_to_a_fresh_bar_though_both_close_now() -> Non
     assert portfolio_figures(series, record.strategies()).unattributed == 0.0
 
 
+def test_a_target_of_a_symbol_that_looks_like_a_source_is_of_that_symbol() -> None:
+    record, book = PortfolioRecord(), Book(1_000.0, symbols={"A", "A_1d"})
+    record.expect([SourceId("A_1m"), SourceId("A_1d_1m")])
+    for number, sources in enumerate([["A_1m"], ["A_1m", "A_1d_1m"], ["A_1m", "A_1d_1m"]], 1):
+        stamp = WallMs(number * MINUTE)
+        closing = [create_bar(source, stamp, 10.0 * number) for source in sources]
+        bars = {bar.source: bar for bar in closing}
+        said = replace(signal(number, 0.0), targets={"A_1d": 5.0})
+        record.see(Features(timestamp=stamp, features={}, bars=bars))
+        record.add_signal(said)
+        record.add_version(book.apply(stamp, bars, [said]))
+    counts, series = record.strategies()["one"], record.series()
+    assert series is not None
+    assert (counts.traded, counts.gain) == (100.0, 50.0)
+    assert portfolio_figures(series, record.strategies()).unattributed == 0.0
+
+
 def test_where_no_portfolio_speaks_there_is_no_series() -> None:
     record = PortfolioRecord()
     record.add_signal(signal(1, 1.0))

@@ -99,7 +99,7 @@ class Book:
             ConservationBroken: money or units would come from nowhere; nothing is altered.
         """
         known, prices = newest(bars.values(), self._newest), fill_prices(bars)
-        said, strangers = self._said(signals)
+        said, strangers = self._said(signals, known.keys())
         marks, orders = closes(known), up_to_date([*self._waiting, *said])
         wishes = [each.wishes(self._held, prices) for each in orders]
         waited = [each for each, own in zip(self._waiting, wishes, strict=False) if own]
@@ -113,14 +113,17 @@ class Book:
         self._waiting = unfilled(orders, prices)
         return update
 
-    def _said(self, signals: Iterable[Signal]) -> tuple[list[Order], list[Refusal]]:
+    def _said(
+        self, signals: Iterable[Signal], seen: Collection[str]
+    ) -> tuple[list[Order], list[Refusal]]:
         """What each strategy wants, by symbol; of a symbol that has no bars it would wait for ever:
         that is refused.
         """
+        known = seen if self._symbols is None else self._symbols
         said: list[Order] = []
         strangers: list[Refusal] = []
         for signal in signals:
-            units = _by_symbol(signal.targets)
+            units = {symbol_of(key, known): each for key, each in signal.targets.items()}
             unknown = set() if self._symbols is None else units.keys() - self._symbols
             order = Order(signal.strategy, signal.depends_on_version, units)
             said.append(order.without(unknown))
@@ -182,10 +185,6 @@ def _after(held: ByStrategy, grants: Iterable[Grant]) -> ByStrategy:
     for grant in grants:
         after.setdefault(grant.wish.strategy, {})[grant.wish.symbol] = grant.units
     return after
-
-
-def _by_symbol(targets: Mapping[str, float]) -> dict[str, float]:
-    return {symbol_of(key): units for key, units in targets.items()}
 
 
 def _fills(

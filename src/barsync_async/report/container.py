@@ -64,6 +64,8 @@ class ContainerRecord:
     def _take_set(self, sealed: SynchronizedBars) -> None:
         self._sets.add_set(sealed)
         self._sources.add_set(sealed)
+        self._portfolio.expect(sealed.sources_present)
+        self._portfolio.expect(sealed.sources_missing)
 
     def _take_revision(self, revised: SynchronizedBars) -> None:
         del revised

@@ -1,6 +1,6 @@
 """The prices that a portfolio goes by: each symbol's newest close, and where it can be filled."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 
 from barsync_async.messages import Bar
 from barsync_async.units import TIMEFRAMES, SourceId, split_source
@@ -17,15 +17,24 @@ class Marks:
         self._newest: dict[str, Bar] = {}
         self._bars: Mapping[SourceId, Bar] = {}
 
+    @property
+    def symbols(self) -> Collection[str]:
+        """Those that have sources."""
+        return self._sources.keys()
+
+    def expect(self, sources: Collection[SourceId]) -> None:
+        """Cells of ``sources`` may come."""
+        if not self._known.issuperset(sources):
+            for source in {*sources} - self._known:
+                self._sources.setdefault(split_source(source)[0], []).append(source)
+            self._known.update(sources)
+            for each in self._sources.values():
+                each.sort(key=_length)
+
     def see(self, bars: Mapping[SourceId, Bar]) -> None:
         """The cells of the next timestamp."""
         self._bars = bars
-        if not self._known.issuperset(bars):
-            for source in bars.keys() - self._known:
-                self._sources.setdefault(split_source(source)[0], []).append(source)
-            self._known.update(bars)
-            for sources in self._sources.values():
-                sources.sort(key=_length)
+        self.expect(bars.keys())
 
     def move(self, symbols: Iterable[str]) -> Iterator[tuple[str, float]]:
         """Mark each of ``symbols`` at its newest close; gives those that moved, and by how much."""

@@ -1,7 +1,7 @@
 """The portfolio's versions as series, and the strategies' shares in them."""
 
 from array import array
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import msgspec
 import numpy as np
@@ -10,6 +10,7 @@ from barsync_async.messages import Features, PortfolioUpdate, Signal, StrategyFa
 from barsync_async.report.marks import Marks
 from barsync_async.report.sets import Floats, Integers
 from barsync_async.report.strategies import StrategyCounts, StrategyRecord
+from barsync_async.units import SourceId
 
 _COLUMNS = ("cash", "equity", "drawdown", "gross", "net", "traded", "costs")
 
@@ -46,6 +47,10 @@ class PortfolioRecord:
         self._versions = array("q")
         self._values = {name: array("d") for name in _COLUMNS}
 
+    def expect(self, sources: Collection[SourceId]) -> None:
+        """What the container has, whether or not there are bars of it yet."""
+        self._marks.expect(sources)
+
     def see(self, features: Features) -> None:
         """The bars that the next version goes by."""
         self._marks.see(features.bars)
@@ -65,7 +70,7 @@ class PortfolioRecord:
         for name in update.applied:
             signal = self._signals.pop(name, None)
             if signal is not None:
-                self._strategy(name).apply(signal)
+                self._strategy(name).apply(signal, self._marks.symbols)
         self._move()
         for name, strategy in self._strategies.items():
             strategy.fill(self._marks, _granted(update, name))

@@ -7,7 +7,7 @@ left over is told apart (:attr:`~barsync_async.report.figures.PortfolioFigures.u
 """
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import msgspec
 
@@ -62,10 +62,10 @@ class StrategyRecord:
             if units:
                 self.gain += units * by
 
-    def apply(self, signal: Signal) -> None:
-        """Its wishes became part of a version."""
+    def apply(self, signal: Signal, symbols: Collection[str]) -> None:
+        """Its wishes became part of a version; ``symbols`` are those of the container."""
         self._applied += 1
-        targets = {symbol_of(key): units for key, units in signal.targets.items()}
+        targets = {symbol_of(key, symbols): units for key, units in signal.targets.items()}
         self._changes += bool(_changed(self._asked, targets))
         self._asked.update(targets)
         self._pending |= _changed(self.wanted, targets)
