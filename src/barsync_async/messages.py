@@ -248,8 +248,8 @@ class StrategyFault(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Refusal(msgspec.Struct, frozen=True, kw_only=True):
-    """A target beyond a limit: ``granted`` units are what the strategy has of the symbol instead,
-    and ``reason`` names the limit.
+    """A target beyond a limit, or of a symbol that has no bars: ``granted`` units are what the
+    strategy has of the symbol instead, and ``reason`` says which of them it is.
     """
 
     strategy: str

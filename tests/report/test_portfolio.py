@@ -182,6 +182,19 @@ def test_changes_are_the_decisions_that_want_another_position_than_the_last_one(
     assert changes_after(*wanted) == expected[1:]
 
 
+def test_what_is_refused_is_counted_whether_a_limit_or_a_symbol_without_bars_is_in_the_way() -> (
+    None
+):
+    record, book = PortfolioRecord(), Book(1_000.0, limits=LIMITS, symbols={"A"})
+    see(record, 1, 10.0)
+    said = replace(signal(1, 0.0), targets={"A": 20.0, "NOPE": 1.0})
+    record.add_signal(said)
+    bars = {SourceId("A_1m"): create_bar("A_1m", MINUTE, 10.0)}
+    record.add_version(book.apply(WallMs(MINUTE), bars, [said]))
+    counts = record.strategies()["one"]
+    assert (counts.refused, counts.changes, counts.traded) == (2, 1, 0.0)
+
+
 def test_a_decision_that_came_too_late_moves_nothing_of_its_strategy() -> None:
     record = PortfolioRecord()
     see(record, 1, 10.0)

@@ -19,10 +19,10 @@ from barsync_async.units import symbol_of
 class StrategyCounts(msgspec.Struct, frozen=True, kw_only=True):
     """``decisions`` are its signals, ``applied`` those that came into a version in time,
     ``changes`` those of the applied that wanted another position than it wanted before, whether or
-    not that was granted, ``refused`` its targets beyond a limit of the portfolio, each time that it
-    asked. ``faults`` counts by kind. ``traded`` is the value of its own changes of position,
-    ``gain`` what its own holdings won at the marks, before costs; both in the currency of the
-    closes.
+    not that was granted, ``refused`` its targets that the portfolio refused, whatever for, each
+    time that it asked. ``faults`` counts by kind. ``traded`` is the value of its own changes of
+    position, ``gain`` what its own holdings won at the marks, before costs; both in the currency of
+    the closes.
     """
 
     decisions: int
