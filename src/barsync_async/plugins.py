@@ -10,6 +10,7 @@ from importlib.metadata import entry_points
 from typing import Any, TypeVar
 
 from barsync_async.errors import BarsyncError
+from barsync_async.raised import text_of, told
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -94,20 +95,7 @@ def each_made(
 def reason(error: BaseException) -> str:
     """The text of ``error`` where it was raised to be read; of all else its type, too."""
     speaks = isinstance(error, ValueError | BarsyncError)
-    return (_text(error) if speaks else "") or told(error)
-
-
-def told(error: BaseException) -> str:
-    """``error`` by its type, and its text if it has one."""
-    text = _text(error)
-    return f"{type(error).__name__}: {text}" if text else type(error).__name__
-
-
-def _text(error: BaseException) -> str:
-    try:
-        return str(error)
-    except BaseException:  # noqa: BLE001 - an exception's text is its own code, and may raise too
-        return ""
+    return (text_of(error) if speaks else "") or told(error)
 
 
 def _line(text: str) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 from tests.end_to_end.running import toml
+from tests.places import unplaced
 
 from barsync_async.app.cli import main
 
@@ -116,7 +117,7 @@ def told(folder: Path, components: dict[str, Any]) -> list[str]:
     head, *lines = [line for line in result.stderr.splitlines() if not line.endswith("mine")]
     assert head.endswith(f"config.toml: {len(lines)} mistake{'s' if len(lines) > 1 else ''}")
     assert all(line.startswith(f"  {PLACE}.") for line in lines), lines
-    return [line.removeprefix(f"  {PLACE}.") for line in lines]
+    return [unplaced(line.removeprefix(f"  {PLACE}.")) for line in lines]
 
 
 def strategies(*choices: Any, **config: Any) -> dict[str, Any]:

@@ -80,7 +80,7 @@ class Exits:
         os._exit(7)
 """
 FAULTS = {
-    "raises": ("raised", "ZeroDivisionError: division by zero"),
+    "raises": ("raised", "ZeroDivisionError: division by zero (mine.py:8)"),
     "sleeps": ("late", "no decision within 50 ms"),
     "spins": ("late", "no decision within 50 ms"),
     "exits": ("died", "the process ended with 7"),

@@ -15,6 +15,7 @@ from barsync_async.features.indicator import PairIndicator, SourceIndicator
 from barsync_async.features.pairs import Pair, pair_name, pairs_with
 from barsync_async.features.spec import IndicatorSpec
 from barsync_async.features.table import FeatureTable, Values
+from barsync_async.raised import told
 from barsync_async.units import SourceId
 
 B = TypeVar("B")
@@ -158,7 +159,7 @@ def _values(
     try:
         arrays = update(given)
     except (Exception, SystemExit) as error:
-        raise IndicatorFailed(names[0], f"{type(error).__name__}: {error}") from error
+        raise IndicatorFailed(names[0], told(error)) from error
     if type(arrays) is not tuple or len(arrays) != len(names):
         expected = f"update() has to return a tuple of {len(names)}: {', '.join(names)}"
         raise IndicatorFailed(names[0], expected)

@@ -10,6 +10,7 @@ from typing import Any, cast
 
 import pytest
 from structlog.testing import capture_logs
+from tests.places import unplaced
 
 from barsync_async.messages import Decision, Features, PortfolioUpdate, Refusal
 from barsync_async.shell.components.held_strategy import Failure
@@ -162,8 +163,9 @@ def test_one_that_fails_in_its_process_is_made_anew_there_and_the_process_lives(
     number = pid(process)
     process.ask(features(), None)
     failure = process.ask(features(), None)
+    assert isinstance(failure, Failure)
     assert (
-        failure
+        Failure(failure.kind, unplaced(failure.detail))
         == {
             "raise": Failure("raised", "ValueError: as told"),
             "leave": Failure("raised", "SystemExit: as told"),

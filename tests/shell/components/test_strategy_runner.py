@@ -2,6 +2,7 @@
 
 import asyncio
 import math
+import re
 import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -11,6 +12,7 @@ from typing import Any, Self
 import numpy as np
 import pytest
 from structlog.testing import capture_logs
+from tests.places import unplaced
 
 from barsync_async.messages import (
     Decision,
@@ -161,13 +163,15 @@ def test_the_shipped_strategies_can_be_named_with_and_without_parameters() -> No
 def test_one_that_raises_is_told_and_holds_no_other_back() -> None:
     bench = Bench(scripted("bad", fails), scripted("good", wants(1.0)))
     bench.publish()
-    assert bench.said[0] == StrategyFault(
+    fault = bench.said[0]
+    assert fault == StrategyFault(
         timestamp=WallMs(NOON),
         strategy="bad",
         kind="raised",
-        detail="ZeroDivisionError: mine",
+        detail=fault.detail,
         action="restarted",
     )
+    assert re.fullmatch(r"ZeroDivisionError: mine \(test_strategy_runner.py:\d+\)", fault.detail)
     assert bench.heads[1:] == [("Signal", NOON, "good")]
 
 
@@ -279,7 +283,7 @@ def test_an_exception_that_cannot_even_be_told_is_told_by_its_type() -> None:
 
     bench = Bench(scripted("mute", fail))
     bench.publish()
-    assert bench.said[0].detail == "Mute"
+    assert unplaced(bench.said[0].detail) == "Mute"
 
 
 def test_a_strategy_sees_the_newest_version_of_the_portfolio() -> None:
@@ -421,17 +425,16 @@ def test_a_fault_is_logged() -> None:
     bench = Bench(scripted("bad", fails))
     with capture_logs() as logs:
         bench.publish()
-    assert logs == [
-        {
-            "event": "strategy fault",
-            "log_level": "warning",
-            "strategy": "bad",
-            "kind": "raised",
-            "detail": "ZeroDivisionError: mine",
-            "action": "restarted",
-            "timestamp_ms": NOON,
-        }
-    ]
+    (line,) = logs
+    assert {**line, "detail": unplaced(line["detail"])} == {
+        "event": "strategy fault",
+        "log_level": "warning",
+        "strategy": "bad",
+        "kind": "raised",
+        "detail": "ZeroDivisionError: mine",
+        "action": "restarted",
+        "timestamp_ms": NOON,
+    }
 
 
 def leaves(features: Features, portfolio: PortfolioUpdate | None) -> Decision:
@@ -441,7 +444,7 @@ def leaves(features: Features, portfolio: PortfolioUpdate | None) -> Decision:
 def test_one_that_wants_to_end_the_program_is_told_like_any_other_failure() -> None:
     bench = Bench(scripted("bad", leaves))
     bench.publish()
-    assert bench.said[0].detail == "SystemExit: 1"
+    assert unplaced(bench.said[0].detail) == "SystemExit: 1"
 
 
 class Mischief(Exception):
@@ -468,7 +471,7 @@ async def test_no_exception_of_one_in_a_thread_ends_more_than_its_own_decision(
     async with running(scripted("bad", act), scripted("good", wants(1.0))) as bench:
         bench.publish()
         await bench.bus.drained()
-    assert (bench.said[0].kind, bench.said[0].detail) == ("raised", detail)
+    assert (bench.said[0].kind, unplaced(bench.said[0].detail)) == ("raised", detail)
     assert bench.heads[1:] == [("Signal", NOON, "good")]
 
 
@@ -681,7 +684,7 @@ def test_no_set_waits_for_one_that_is_made_anew_longer_than_for_a_decision() -> 
         late.set()
     assert lates == [Failure("late", "no decision within 30 ms"), NOT_YET, NOT_YET]
     assert (left.kind, left.is_anew) == ("raised", False)
-    assert left.detail.endswith("; cannot be made anew: SystemExit: no licence")
+    assert unplaced(left.detail).endswith("; cannot be made anew: SystemExit: no licence")
     assert answer == Decision({}, "another")
     assert threads == [threading.current_thread().name, *["strategy-slow"] * 2]
 
@@ -705,7 +708,7 @@ def test_inline_too_one_that_ends_the_program_when_it_is_made_anew_is_told() -> 
     answer = ThreadSeat(make).ask_now(features(), None)
     assert isinstance(answer, Failure)
     assert not answer.is_anew
-    assert answer.detail.endswith("cannot be made anew: SystemExit: no licence")
+    assert unplaced(answer.detail).endswith("cannot be made anew: SystemExit: no licence")
 
 
 def test_one_that_is_interrupted_in_its_thread_is_told_at_once() -> None:
@@ -724,7 +727,9 @@ def test_one_that_is_interrupted_in_its_thread_is_told_at_once() -> None:
 
     made: list[int] = []
     detail = "KeyboardInterrupt; cannot be made anew: KeyboardInterrupt"
-    assert asyncio.run(main()) == Failure("raised", detail, is_anew=False)
+    answer = asyncio.run(main())
+    assert answer == Failure("raised", answer.detail, is_anew=False)
+    assert unplaced(answer.detail) == detail
 
 
 def test_one_that_stalls_holds_no_other_back_and_the_order_stays() -> None:

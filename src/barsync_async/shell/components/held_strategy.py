@@ -16,8 +16,9 @@ from barsync_async.messages import (
     excerpt,
     frozen_mapping,
 )
-from barsync_async.plugins import reason, told
+from barsync_async.plugins import reason
 from barsync_async.ports import Strategy
+from barsync_async.raised import told
 from barsync_async.units import symbol_of
 
 T = TypeVar("T")
