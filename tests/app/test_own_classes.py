@@ -38,6 +38,10 @@ class Refuses(Good):
     def __init__(self, size=0):
         raise ValueError(f"size = {size}:\\n expected a number above 0")
 
+class Awaited(Good):
+    async def decide(self, features, portfolio):
+        return None
+
 class Anonymous(Good):
     @property
     def name(self):
@@ -132,7 +136,7 @@ def test_every_strategy_that_cannot_be_made_is_told_with_its_index(
     folder: Path, executor: str
 ) -> None:
     names = ["no.such:Thing", "Good", "Forgets", "Asserts", "Leaves", "Anonymous"]
-    names += ["Unsayable", "Binary"]
+    names += ["Unsayable", "Binary", "Awaited"]
     choices = [name if ":" in name else f"{MODULE}:{name}" for name in names]
     parameters = {"name": f"{MODULE}:Good", "volume": 11}
     lines = told(
@@ -142,6 +146,7 @@ def test_every_strategy_that_cannot_be_made_is_told_with_its_index(
     begins = "s.config.strategies"
     lost = "'no.such:Thing' cannot be loaded: ModuleNotFoundError: No module named 'no'"
     divided = "ZeroDivisionError: division by zero"
+    awaited = "its decide() is not awaited: it cannot be an async def"
     assert lines == [
         f"{begins}[0] = 'no.such:Thing': {lost}",
         f"{begins}[2] = '{MODULE}:Forgets': {MODULE}:Forgets: KeyError: 'a key'",
@@ -150,8 +155,9 @@ def test_every_strategy_that_cannot_be_made_is_told_with_its_index(
         f"{begins}[5] = '{MODULE}:Anonymous': {MODULE}:Anonymous: {divided}",
         f"{begins}[6] = '{MODULE}:Unsayable': {MODULE}:Unsayable: Unspeakable",
         f"{begins}[7] = '{MODULE}:Binary': {MODULE}:Binary: OSError: \\udcff",
-        f"{begins}[9] = '{MODULE}_leaves:A': '{MODULE}_leaves:A' cannot be loaded: SystemExit: 0",
-        f"{begins}[10] = {parameters!r}: {MODULE}:Good: has no parameter 'volume'; it takes label",
+        f"{begins}[8] = '{MODULE}:Awaited': {awaited}",
+        f"{begins}[10] = '{MODULE}_leaves:A': '{MODULE}_leaves:A' cannot be loaded: SystemExit: 0",
+        f"{begins}[11] = {parameters!r}: {MODULE}:Good: has no parameter 'volume'; it takes label",
     ]
 
 

@@ -306,7 +306,7 @@ def test_what_it_printed_is_logged_though_it_is_killed_before_it_would_have_writ
         process = begun(counting(at_1="mutter"))
         process.ask(features(), None)
         said_by(f"{UNRULY}:Counting")
-    assert [each["text"] for each in logs] == ["muttered 1"]
+    assert [(each["strategy"], each["text"]) for each in logs] == [("counting", "muttered 1")]
     process.close()
 
 

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Mapping
+from inspect import iscoroutinefunction
 from itertools import islice
 from numbers import Real
 from typing import Any, TypeVar
@@ -61,6 +62,8 @@ class HeldStrategy:
         self._make = make
         self._strategy = make()
         self.name = checked_name(self._strategy.name)
+        if iscoroutinefunction(self._strategy.decide):
+            raise ValueError("its decide() is not awaited: it cannot be an async def")
 
     def decide(
         self, features: Features, portfolio: PortfolioUpdate | None, let_through: Exceptions = ()

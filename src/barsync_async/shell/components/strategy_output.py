@@ -21,7 +21,8 @@ class StrategyOutput:
     """
 
     def __init__(self, strategy: str, stream: BufferedReader) -> None:
-        self._strategy = strategy
+        self.strategy = strategy
+        """Whose they are."""
         self._lines_left = _LINES
         Thread(target=self._read, args=(stream,), name=f"says-{strategy}", daemon=True).start()
 
@@ -40,6 +41,6 @@ class StrategyOutput:
 
     def _show(self, line: bytes) -> None:
         self._lines_left -= 1
-        log.info("strategy says", strategy=self._strategy, text=excerpt(line.rstrip()))
+        log.info("strategy says", strategy=self.strategy, text=excerpt(line.rstrip()))
         if not self._lines_left:
-            log.warning("strategy says more than is shown", strategy=self._strategy)
+            log.warning("strategy says more than is shown", strategy=self.strategy)

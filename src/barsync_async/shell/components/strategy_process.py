@@ -106,7 +106,8 @@ class StrategyProcess:
             error = ValueError(greeting.error)
             error.add_note(greeting.traceback)
             raise error
-        return checked_name(greeting.name)
+        self._label = self._output.strategy = checked_name(greeting.name)
+        return self._label
 
     def ask(self, features: Features, portfolio: PortfolioUpdate | None) -> Answer:
         """What the strategy says; afterwards the process may be lost."""
