@@ -31,12 +31,12 @@ def ran(folder: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
 @pytest.mark.parametrize(("what", "key"), [("strategy", "strategies"), ("indicator", "indicators")])
 def test_it_is_written_with_a_test_that_passes(tmp_path: Path, what: str, key: str) -> None:
     folder = tmp_path / "desk"
-    result = new(what, "mean_reversion", "--directory", folder)
+    result = new(what, "follow_trend", "--directory", folder)
     assert result.exit_code == 0, result.output
-    assert f'{key} = ["mean_reversion:MeanReversion"]' in result.output
+    assert f'{key} = ["follow_trend:FollowTrend"]' in result.output
     assert sorted(path.name for path in folder.iterdir()) == [
-        "mean_reversion.py",
-        "test_mean_reversion.py",
+        "follow_trend.py",
+        "test_follow_trend.py",
     ]
     options = ("-q", "-W", "error", "-p", "no:cacheprovider", "-p", "no:asyncio")
     tested = ran(folder, "-m", "pytest", *options)
@@ -45,7 +45,7 @@ def test_it_is_written_with_a_test_that_passes(tmp_path: Path, what: str, key: s
 
 
 def test_the_example_of_the_strategies_page_holds(tmp_path: Path) -> None:
-    new("strategy", "mean_reversion", "--directory", tmp_path)
+    new("strategy", "follow_trend", "--directory", tmp_path)
     page = (Path(__file__).parents[2] / "docs" / "strategies.md").read_text("utf-8")
     (code,) = re.findall(r"^```python\n(.*?)^```$", page, re.DOTALL | re.MULTILINE)
     done = ran(tmp_path, "-W", "error", "-c", code)

@@ -25,7 +25,7 @@ def _name(context: click.Context, parameter: click.Parameter, value: str) -> str
     if not _NAME.fullmatch(value) or keyword.iskeyword(value):
         raise click.BadParameter(
             f"{value!r} is no module's name: expected lower-case letters, digits and underscores, "
-            "e.g. mean_reversion"
+            "e.g. follow_trend"
         )
     if find_spec(value) is not None:
         raise click.BadParameter(f"there is a module {value!r} already, which it would hide")
