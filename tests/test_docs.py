@@ -2,6 +2,7 @@
 
 import doctest
 import re
+import shlex
 import subprocess
 import sys
 import tomllib
@@ -69,6 +70,16 @@ def test_the_example_in_the_readme_runs_and_prints_what_it_says() -> None:
 def test_the_config_in_the_readme_is_a_good_one() -> None:
     (text,) = blocks(read("README.md"), "toml")
     assert isinstance(parse_config(tomllib.loads(text), "README.md"), Config)
+
+
+def test_the_readme_goes_from_nothing_to_a_report_of_past_bars(tmp_path: Path) -> None:
+    passage = read("README.md").partition("## Try it on past bars")[2]
+    commands = next(blocks(passage, "console")).replace("var/", f"{tmp_path}/")
+    for line in commands.splitlines():
+        _, program, *arguments = shlex.split(line, comments=True)
+        here = str(Path(sys.executable).with_name(Path(program).name))
+        subprocess.run([here, *arguments], cwd=ROOT, check=True, capture_output=True)  # noqa: S603
+    assert "BTCUSDT_5m" in (tmp_path / "report" / "report.html").read_text("utf-8")
 
 
 @pytest.mark.parametrize("table", TABLES, ids=lambda table: table.__name__)
