@@ -8,6 +8,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from barsync_async.app.run import run_config
     from barsync_async.config import create_feature_aggregator_pattern, parse_config
     from barsync_async.core.batch import synchronize
     from barsync_async.core.spec import SynchronizerSpec
@@ -40,6 +41,7 @@ _HOMES = {
     "SynchronizerSpec": "core.spec",
     "create_feature_aggregator_pattern": "config",
     "parse_config": "config",
+    "run_config": "app.run",
     "synchronize": "core.batch",
     "synchronize_stream": "shell.stream",
 }
@@ -61,6 +63,7 @@ __all__ = [
     "SynchronizerSpec",
     "create_feature_aggregator_pattern",
     "parse_config",
+    "run_config",
     "synchronize",
     "synchronize_stream",
 ]

@@ -8,7 +8,6 @@ import click
 
 from barsync_async.app.backtest.command import backtest
 from barsync_async.app.demo import make_plan, run_demo, run_virtual
-from barsync_async.app.files import run_files
 from barsync_async.app.logging import set_up_logging
 from barsync_async.app.new import new
 from barsync_async.app.options import (
@@ -21,7 +20,8 @@ from barsync_async.app.options import (
 )
 from barsync_async.app.record import run_recorded
 from barsync_async.app.recording_commands import COMMANDS
-from barsync_async.app.runner import run_real, run_until_signal
+from barsync_async.app.run import run_config
+from barsync_async.app.runner import run_until_signal
 from barsync_async.app.settings import load_config, load_scenario, parse_address
 from barsync_async.app.simulate import run_recorded_venue, run_simulator, venue_tls
 from barsync_async.config import OUTPUT_EVENTS, Config, FeedConfig
@@ -58,14 +58,11 @@ def run(config: Path, duration: float | None, loop: str, recording: Path | None)
     """
     with errors_told():
         parsed = load_config(config, os.environ)
-        if recording is None and all(feed.is_of_files for feed in parsed.feeds.values()):
-            run_files(parsed, duration)
+        if recording is None:
+            run_config(parsed, duration_s=duration, loop=loop)
             return
         log_as_told(parsed)
-        if recording is not None:
-            run_until_signal(loop, partial(run_recorded, parsed, recording, duration))
-        else:
-            run_until_signal(loop, partial(run_real, parsed, duration))
+        run_until_signal(loop, partial(run_recorded, parsed, recording, duration))
 
 
 @main.command()

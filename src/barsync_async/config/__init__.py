@@ -58,8 +58,8 @@ __all__ = [
 ]
 
 
-def parse_config(document: Mapping[str, Any], origin: str) -> Config:
-    """``document`` as typed values; ``origin`` names it in errors.
+def parse_config(document: Mapping[str, Any], origin: str = "config") -> Config:
+    """``document`` as typed values, for ``run_config``; ``origin`` names it in errors.
 
     Raises:
         ConfigError: with every mistake that was found.
