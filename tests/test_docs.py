@@ -9,10 +9,12 @@ from collections.abc import Iterator
 from itertools import chain
 from pathlib import Path
 
+import msgspec
 import pytest
 from click.testing import CliRunner
 from pydantic import BaseModel
 
+from barsync_async import messages
 from barsync_async.app.cli import main
 from barsync_async.config import (
     COMPONENT_CONFIGS,
@@ -30,6 +32,7 @@ from barsync_async.config import (
 from barsync_async.config.files import HistoryFileConfig
 from barsync_async.features import INDICATORS
 from barsync_async.indicator_choice import check_indicator
+from barsync_async.messages import EventType
 from barsync_async.strategies import STRATEGIES
 from barsync_async.units import TIMEFRAMES, is_trades
 from barsync_async.venues import CODECS
@@ -132,6 +135,14 @@ def test_the_examples_of_the_library_page_do_what_they_say() -> None:
     (failed, tried), *_ = re.findall(r"failed=(\d+), attempted=(\d+)", ran.stdout)
     assert int(tried) > 20
     assert int(failed) == 0, ran.stdout
+
+
+def test_every_event_is_on_the_library_page_with_the_class_of_its_payload() -> None:
+    rows = re.findall(r"^\| (`[A-Z_`, ]+`) \| `(\w+)`", read("docs/library.md"), re.MULTILINE)
+    names = [name for some, _ in rows for name in re.findall(r"\w+", some)]
+    assert sorted(names) == sorted(EventType)
+    for _, payload in rows:
+        assert issubclass(getattr(messages, payload), msgspec.Struct)
 
 
 def test_every_test_that_the_venues_page_names_is_there() -> None:
