@@ -262,10 +262,14 @@ def test_names_are_found_whatever_their_case_where_only_one_fits() -> None:
         (["when", *NAMES[1:]], "no column 'time'; there are when, open, high"),
         ([*NAMES, "close"], "2 columns 'close'; there are time, open"),
         (["TIME", "Time", *NAMES[1:]], "2 columns 'time'"),
+        (
+            ["time", "o", "high", "l", "close", "close"],
+            "^no column 'open', 'low', 'volume'; 2 columns 'close'; there are time, o, high, l,",
+        ),
         ([], "no column 'time'"),
     ],
 )
-def test_a_column_that_is_not_there_or_is_twice_is_named_with_those_that_are(
+def test_columns_that_are_not_there_or_are_twice_are_all_named_with_those_that_are(
     names: Sequence[str], why: str
 ) -> None:
     with pytest.raises(ValueError, match=why):
@@ -275,7 +279,7 @@ def test_a_column_that_is_not_there_or_is_twice_is_named_with_those_that_are(
 def test_a_place_beyond_the_header_is_named() -> None:
     form = msgspec.structs.replace(CLOSE, columns=PLACES)
     assert HistoryRows(SPY, form, NAMES).places == (0, 1, 2, 3, 4, 5)
-    with pytest.raises(ValueError, match="no column 2, counted from 0; there are a, b"):
+    with pytest.raises(ValueError, match="no column 2, 3, 4, 5, counted from 0; there are a, b"):
         HistoryRows(SPY, form, ["a", "b"])
 
 

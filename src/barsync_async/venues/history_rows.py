@@ -35,8 +35,11 @@ class HistoryRows:
         form: how its rows are to be understood.
         names: of its columns, in their order; None where it has no header.
 
+    Attributes:
+        places: those of the columns that are read.
+
     Raises:
-        ValueError: a column that ``form`` names is not there, or is there twice.
+        ValueError: columns that ``form`` names are not there, or are there twice; all of them.
     """
 
     def __init__(self, source: SourceId, form: FileFormat, names: Sequence[str] | None) -> None:
@@ -45,14 +48,10 @@ class HistoryRows:
         self._to_close = self._length.length_ms if form.label == "open" else 0
         self._scale = form.price_scale
         self._moment = moments(form)
-        self._times = [place_of(each, names) for each in form.columns.times]
-        self._values = [place_of(each, names) for each in form.columns.values]
+        times, values = form.columns.times, form.columns.values
+        self.places = places_of([*times, *values], names)
+        self._times, self._values = self.places[: len(times)], self.places[len(times) :]
         self._width = max(self.places) + 1
-
-    @property
-    def places(self) -> Sequence[int]:
-        """The places of the columns that are read."""
-        return (*self._times, *self._values)
 
     def item(self, cells: Sequence[Cell], where: str) -> HistoryItem:
         """The bar in ``cells``, or why there is none; ``where`` is e.g. ``line 7``."""
@@ -101,25 +100,35 @@ def rejection(reason: str, where: str, why: str, cells: Sequence[Cell]) -> Rejec
     return Rejection(reason, f"{where}: {why}: {excerpt(row)}"[:EXCERPT_BYTES])
 
 
-def place_of(column: Column, names: Sequence[str] | None) -> int:
-    """Where ``column`` stands. Upper and lower case are one where only one name fits.
+def places_of(columns: Sequence[Column], names: Sequence[str] | None) -> tuple[int, ...]:
+    """Where each of ``columns`` stands. Upper and lower case are one where only one name fits.
 
     Raises:
-        ValueError: it is not there, or is there twice.
+        ValueError: some are not there, or are there twice; it names all of them.
     """
-    if isinstance(column, int):
-        if names is not None and column >= len(names):
-            raise ValueError(f"no column {column}, counted from 0; {_known(names)}")
-        return column
     known = [name.strip() for name in names or ()]
+    found = [_found(each, known, has_names=names is not None) for each in columns]
+    if any(len(places) != 1 for places in found):
+        raise ValueError(f"{_faults(columns, found)}; {_known(known)}")
+    return tuple(place for (place,) in found)
+
+
+def _found(column: Column, known: Sequence[str], *, has_names: bool) -> list[int]:
+    if isinstance(column, int):
+        return [column] if not has_names or column < len(known) else []
     found = [place for place, name in enumerate(known) if name == column]
-    if not found:
-        alike = column.casefold()
-        found = [place for place, name in enumerate(known) if name.casefold() == alike]
-    if len(found) != 1:
-        what = "no column" if not found else f"{len(found)} columns"
-        raise ValueError(f"{what} {column!r}; {_known(known)}")
-    return found[0]
+    alike = column.casefold()
+    return found or [place for place, name in enumerate(known) if name.casefold() == alike]
+
+
+def _faults(columns: Sequence[Column], found: Sequence[Sequence[int]]) -> str:
+    counts = dict(zip(columns, map(len, found), strict=True))
+    missing = [each for each, count in counts.items() if not count]
+    parts = [f"no column {', '.join(map(repr, missing))}"] if missing else []
+    if any(isinstance(each, int) for each in missing):
+        parts[0] += ", counted from 0"
+    parts += [f"{count} columns {each!r}" for each, count in counts.items() if count > 1]
+    return "; ".join(parts)
 
 
 def _known(names: Sequence[str]) -> str:

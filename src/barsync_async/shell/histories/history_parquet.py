@@ -13,7 +13,7 @@ from barsync_async.errors import HistoryError
 from barsync_async.units import SourceId
 from barsync_async.venues.history_cells import Cell
 from barsync_async.venues.history_format import FileFormat
-from barsync_async.venues.history_rows import HistoryItem, HistoryRows, place_of
+from barsync_async.venues.history_rows import HistoryItem, HistoryRows, places_of
 
 _BATCH_ROWS = 16_384
 _MIN_ROWS = 1_000_000  # so many need no justification
@@ -93,7 +93,8 @@ def _typed(form: FileFormat, schema: Any, arrow: Any) -> FileFormat:
     if len(form.columns.times) > 1:
         return form
     column = form.columns.times[0]
-    kind = _as_timestamp(schema.types[place_of(column, schema.names)], arrow)
+    (place,) = places_of([column], schema.names)
+    kind = _as_timestamp(schema.types[place], arrow)
     if not arrow.types.is_timestamp(kind):
         return form
     if kind.tz is None and form.timezone is None:
