@@ -232,7 +232,7 @@ def test_a_venue_that_is_not_there_is_recorded_as_such(
     replayed = barsync("replay", path, config, "--virtual")
     assert replayed.exit_code == 0
     assert "cannot connect to ws://127.0.0.1:9/stream" in replayed.stderr
-    assert logged(replayed, "disconnected")[0]["retry_in_s"] == 0
+    assert logged(replayed, "not connected")[0]["retry_in_s"] == 0
 
 
 @pytest.mark.parametrize("arguments", [("record", "--to"), ("run", "--record")])

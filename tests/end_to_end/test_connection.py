@@ -167,9 +167,9 @@ async def test_a_reader_that_leaves_ends_the_daemon_without_a_traceback(tmp_path
 async def test_nobody_listening_is_told_and_tried_again(tmp_path: Path) -> None:
     config = write_config(tmp_path, "ws://127.0.0.1:9", ["SPY_1m"], {"c": {}})
     async with barsync("run", config, cwd=tmp_path) as daemon:
-        first = await daemon.logged("disconnected")
+        first = await daemon.logged("not connected")
         assert first["detail"].startswith("cannot connect to ws://127.0.0.1:9/stream: ")
-        await daemon.logged("disconnected", skip=len(daemon.err.text))
+        await daemon.logged("not connected", skip=len(daemon.err.text))
         daemon.send(signal.SIGTERM)
         assert await daemon.ended() == 0
 

@@ -90,7 +90,7 @@ async def test_a_venue_that_is_not_trusted_is_named_once_a_try_and_tried_ever_mo
             assert missed["feed"] == "k"
             asked = url.replace("wss://", "https://") + "/0/public/OHLC"
             assert missed["detail"] == f"cannot get {asked}: {wrong}"
-            tried = await daemon.logged_times("disconnected", 4)
+            tried = await daemon.logged_times("not connected", 4)
             daemon.send(signal.SIGTERM)
             assert await daemon.ended() == 0
     for place, line in enumerate(tried):

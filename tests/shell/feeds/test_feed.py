@@ -510,7 +510,7 @@ async def test_the_wait_is_anything_up_to_a_bound_that_doubles_from_a_quarter_to
         async with running(SOURCES, *refusals(len(bounds))) as bench:
             await asyncio.sleep(sum(bounds))
             assert pauses(bench.venue.called) == pytest.approx(waits(bounds), abs=1e-6)
-    lost = [line for line in logs if line["event"] == "disconnected"]
+    lost = [line for line in logs if line["event"] == "not connected"]
     assert [line["detail"] for line in lost[:-1]] == ["nobody listens"] * len(bounds[:-1])
     assert [line["retry_in_s"] for line in lost[: len(bounds)]] == [
         round(each, 3) for each in waits(bounds)

@@ -6,6 +6,7 @@ import asyncio
 import json
 from collections.abc import Sequence
 
+from structlog.testing import capture_logs
 from tests.end_to_end.venue import START, kline
 from tests.shell.feeds.test_feed import Bench, Line, bars, refusals, running, settled
 from tests.shell.feeds.test_outage import (
@@ -300,3 +301,18 @@ async def test_stopping_a_replacement_that_nobody_serves_ends_at_once() -> None:
         before = bench.time()
         await bench.stop()
         assert bench.time() - before < 1
+
+
+async def test_a_line_that_ends_while_its_replacement_is_not_there_yet_is_told_as_lost() -> None:
+    with capture_logs() as logs:
+        async with running([ONE, OTHER], start=False) as bench:
+            await connected(bench)
+            logs.clear()
+            bench.venue.takes_s = 5
+            bench.venue.plan += refusals(1)
+            bench.feed._lines[-1].aging.set()
+            await beat(bench, 1)
+            bench.line.end()
+            await asyncio.sleep(20)
+            told = [each["event"] for each in logs if each["log_level"] != "debug"]
+    assert told[:4] == ["replacing the connection", "disconnected", "not connected", "connected"]

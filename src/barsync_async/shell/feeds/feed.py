@@ -189,6 +189,8 @@ class Feed:
             old.aging = anyio.Event()
             old.aging.set()
             return old
+        if old.ended.is_set() and new.opened_at is None:
+            self._log_end(old, 0)
         if not self._stopping.is_set():
             await old.retire()
         await old.ended.wait()
@@ -196,9 +198,13 @@ class Feed:
 
     async def _wait_after(self, line: Line) -> None:
         delay = self._back_off.delay_s()
-        detail = "" if line.error is None else line.error.detail
-        self._log.warning("disconnected", detail=detail, retry_in_s=round(delay, 3))
+        self._log_end(line, delay)
         await self._pause(delay)
+
+    def _log_end(self, line: Line, retry_in_s: float) -> None:
+        detail = "" if line.error is None else line.error.detail
+        what = "not connected" if line.opened_at is None else "disconnected"
+        self._log.warning(what, detail=detail, retry_in_s=round(retry_in_s, 3))
 
     async def _pause(self, delay_s: float) -> None:
         with anyio.move_on_after(delay_s):
