@@ -11,7 +11,7 @@
     │   └── SubscriptionRefused  the venue said no, and says it will say no again
     ├── HistoryError           a file of past bars cannot be read
     ├── RecordingError         a recording cannot be read
-    ├── OutputError            an output could not be written
+    ├── OutputError            a file, page or address could not be written to or served
     │   └── OutputStuck        its target took nothing while everything stopped
     ├── IndicatorFailed        an indicator raised, or gave what is no values
     ├── ConservationBroken     the portfolio's books do not balance
@@ -116,7 +116,7 @@ class RecordingError(BarsyncError):
 
 
 class OutputError(BarsyncError):
-    """An output could not be opened or written; ``target`` names the file."""
+    """Something could not be opened, written or listened on; ``target`` is the file or address."""
 
     def __init__(self, target: str, detail: str) -> None:
         super().__init__(target, detail)
@@ -124,12 +124,12 @@ class OutputError(BarsyncError):
         self.detail = detail
 
     def __str__(self) -> str:
-        return f"output {self.target}: {self.detail}"
+        return f"{self.target}: {self.detail}"
 
 
 class OutputStuck(OutputError):
     """At a stop, an output's target took nothing for so long that it was given up; its thread may
-    never return.
+    never return. ``target`` names the output.
     """
 
     def __init__(self, target: str, patience_s: float, lost: int, *, is_cut_off: bool) -> None:
@@ -140,6 +140,9 @@ class OutputStuck(OutputError):
         )
         self.lost = lost
         self.is_cut_off = is_cut_off
+    def __str__(self) -> str:
+        return f"output {super().__str__()}"
+
 
 
 class IndicatorFailed(BarsyncError):

@@ -276,7 +276,7 @@ def test_an_output_that_cannot_be_opened_is_one_clear_line_and_exit_code_1(
     result = barsync(*command, write_config(tmp_path, target))
     assert result.exit_code == 1
     (line,) = result.stderr.splitlines()
-    assert line.startswith(f"barsync: output {target}: cannot be opened: ")
+    assert line.startswith(f"barsync: {target}: cannot be opened: ")
 
 
 def test_an_output_that_cannot_be_written_is_one_clear_line_and_exit_code_1(
@@ -289,9 +289,7 @@ def test_an_output_that_cannot_be_written_is_one_clear_line_and_exit_code_1(
     result = barsync("demo", "--virtual", "--duration", "3", "--config", config)
     assert result.exit_code == 1
     told = [line for line in result.stderr.splitlines() if "barsync: " in line]
-    assert told == [
-        "barsync: output /dev/full: cannot be written: [Errno 28] No space left on device"
-    ]
+    assert told == ["barsync: /dev/full: cannot be written: [Errno 28] No space left on device"]
 
 
 def test_a_device_that_cannot_be_synced_is_an_output_like_any_other(tmp_path: Path) -> None:

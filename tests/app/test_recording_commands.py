@@ -249,7 +249,7 @@ def test_a_recording_that_cannot_be_written_is_one_clear_line_and_exit_code_1(
     result = barsync(command, config, option, target, "--loop", "asyncio")
     assert (result.exit_code, result.stdout) == (1, "")
     (line,) = result.stderr.splitlines()
-    assert line.startswith(f"barsync: output {target}: ")
+    assert line.startswith(f"barsync: {target}: ")
 
 
 @pytest.mark.parametrize("arguments", [("record", "--to"), ("run", "--record")])

@@ -146,7 +146,7 @@ async def test_an_output_that_cannot_be_written_ends_it_with_one_line_and_code_1
         config.write_text(text, encoding="utf-8")
         async with barsync("run", config, cwd=tmp_path) as daemon:
             assert await daemon.ended() == 1
-    assert daemon.err.text[-1].startswith("barsync: output /dev/full: cannot be written: ")
+    assert daemon.err.text[-1].startswith("barsync: /dev/full: cannot be written: ")
     assert not [line for line in daemon.err.text if "Traceback" in line]
 
 

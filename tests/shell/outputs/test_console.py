@@ -232,5 +232,5 @@ class Broken(io.StringIO):
 
 def test_a_stream_that_cannot_be_written_is_an_output_error() -> None:
     sink = ConsoleSink("screen", Broken())
-    with pytest.raises(OutputError, match=r"output console: cannot be written: .*Broken pipe"):
+    with pytest.raises(OutputError, match=r"^standard output: cannot be written: .*Broken pipe"):
         sink.write([Event(EventType.SIGNAL, signal())])

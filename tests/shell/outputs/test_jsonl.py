@@ -123,7 +123,7 @@ def test_a_full_disk_is_an_output_error_and_leaves_no_file_open() -> None:
         pytest.skip("this system has no /dev/full")
     sink = JsonlSink("events", "/dev/full")
     sink.open()
-    with pytest.raises(OutputError, match="output /dev/full: cannot be written: "):
+    with pytest.raises(OutputError, match=r"^/dev/full: cannot be written: "):
         sink.write([event(1)])
     with pytest.raises(OutputError, match="is not open"):
         sink.write([event(2)])

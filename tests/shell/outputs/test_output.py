@@ -137,7 +137,7 @@ async def test_a_sink_that_fails_ends_the_work_with_its_own_error(call: str) -> 
         await work(output)
     error = caught.value
     inner = error.exceptions[0] if isinstance(error, ExceptionGroup) else error
-    assert str(inner) == f"output notes: cannot {call}"
+    assert str(inner) == f"notes: cannot {call}"
 
 
 def test_the_sink_is_called_in_one_thread_which_is_not_the_loops() -> None:
@@ -245,7 +245,7 @@ def test_closed_while_its_target_takes_nothing_it_says_so_and_does_not_wait_for_
         writing = asyncio.ensure_future(output.write_from(output.subscriptions[0]))
         await asyncio.get_running_loop().run_in_executor(None, reached.wait, 60)
         writing.cancel()
-        with pytest.raises(OutputStuck, match=r"output notes: took nothing for .* 1 events"):
+        with pytest.raises(OutputStuck, match=r"output notes: took .*: 1 event may be lost"):
             await output.close()
 
     try:

@@ -45,7 +45,7 @@ class ConsoleSink:
             stream.write("".join(f"{render(event, colour=colour)}\n" for event in events))
             stream.flush()
         except OSError as error:
-            raise OutputError("console", f"cannot be written: {error}") from error
+            raise OutputError("standard output", f"cannot be written: {error}") from error
 
     def close(self) -> None:
         """Standard output is not ours to close."""
