@@ -211,7 +211,7 @@ def test_the_file_on_the_backtest_page_needs_no_more_than_it_says(tmp_path: Path
     words = ["--data", str(tmp_path), "--report", str(tmp_path / "r"), *form.split()]
     ran = CliRunner().invoke(main, ["backtest", str(config), *words])
     assert ran.exit_code == 0, ran.output
-    assert "c: 1 sets of 1 timestamps, 100.00 % complete" in ran.output
+    assert "c: 1 set of 1 timestamp, 100.00 % complete" in ran.output
 
 
 @pytest.mark.parametrize("page", ["strategies", "portfolio"])

@@ -10,6 +10,8 @@ from barsync_async.units import (
     MAX_WALL_MS,
     TIMEFRAMES,
     Timeframe,
+    counted,
+    shown_time,
     source_id,
     split_source,
     symbol_of,
@@ -126,3 +128,12 @@ def test_a_key_is_a_symbol_that_is_known_or_else_a_source_or_else_a_symbol() -> 
 )
 def test_a_duration_goes_out_in_ms_with_three_decimals(ns: int, shown: float) -> None:
     assert to_ms(ns) == shown
+
+
+def test_a_moment_is_shown_in_utc_with_a_fraction_only_where_there_is_one() -> None:
+    assert shown_time(ms("2019-02-11T14:31:00")) == "2019-02-11T14:31:00Z"
+    assert shown_time(ms("2019-02-11T14:31:00") + 1) == "2019-02-11T14:31:00.001Z"
+
+
+def test_one_thing_is_counted_without_an_s() -> None:
+    assert [counted(count, "row") for count in (0, 1, 2_000)] == ["0 rows", "1 row", "2,000 rows"]

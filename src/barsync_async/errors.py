@@ -24,6 +24,8 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
+from barsync_async.units import counted
+
 
 class BarsyncError(Exception):
     """The root: catch this to catch all that barsync raises on purpose."""
@@ -50,8 +52,7 @@ class ConfigError(BarsyncError):
         self.mistakes = tuple(mistakes)
 
     def __str__(self) -> str:
-        count = len(self.mistakes)
-        head = f"{self.origin}: {count} mistake{'s' if count != 1 else ''}"
+        head = f"{self.origin}: {counted(len(self.mistakes), 'mistake')}"
         return "\n".join([head, *(f"  {mistake}" for mistake in self.mistakes)])
 
 
@@ -134,15 +135,13 @@ class OutputStuck(OutputError):
 
     def __init__(self, target: str, patience_s: float, lost: int, *, is_cut_off: bool) -> None:
         more = ", besides all after it was cut off" if is_cut_off else ""
-        super().__init__(
-            target,
-            f"took nothing for {patience_s:g} s and was given up: {lost} events may be lost{more}",
-        )
+        told = f"{counted(lost, 'event')} may be lost{more}"
+        super().__init__(target, f"took nothing for {patience_s:g} s and was given up: {told}")
         self.lost = lost
         self.is_cut_off = is_cut_off
+
     def __str__(self) -> str:
         return f"output {super().__str__()}"
-
 
 
 class IndicatorFailed(BarsyncError):

@@ -5,6 +5,7 @@ sets the clock), :data:`MonoNs` drives deadlines (and so means nothing in anothe
 """
 
 from collections.abc import Collection
+from datetime import UTC, datetime
 from typing import NamedTuple, NewType
 
 import msgspec
@@ -133,3 +134,15 @@ def source_id(symbol: str, timeframe: str) -> SourceId:
 def to_ms(duration_ns: int) -> float:
     """Nanoseconds as milliseconds with three decimals, the way durations go on the wire."""
     return (duration_ns + 500) // 1_000 / 1_000
+
+
+def shown_time(timestamp: int) -> str:
+    """``2019-02-11T14:31:00Z``; with a fraction where there is one."""
+    form = "seconds" if timestamp % 1_000 == 0 else "milliseconds"
+    moment = datetime.fromtimestamp(timestamp / 1_000, UTC)
+    return moment.isoformat(timespec=form).replace("+00:00", "Z")
+
+
+def counted(count: int, noun: str) -> str:
+    """``1 row``, ``2,000 rows``."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"

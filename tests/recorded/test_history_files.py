@@ -162,6 +162,6 @@ def test_a_wrong_guess_about_a_file_is_told_and_not_taken() -> None:
         open_history(path, SourceId("SPY_1m"), FileFormat(label="close", timezone=NEW_YORK))
     zoneless = msgspec.structs.replace(NAMED, timezone=None)
     with pytest.raises(
-        HistoryError, match=r"none of its 1950 rows .* has no offset, and no timezone"
+        HistoryError, match=r"none of its 1,950 rows .* has no offset, and no timezone"
     ):
         open_history(path, SourceId("SPY_1m"), zoneless)

@@ -1,7 +1,6 @@
 """The report as tables: columns of one length each, for whatever file they go to."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, datetime
 from typing import Any, get_args
 
 import msgspec
@@ -11,6 +10,7 @@ from barsync_async.report.container import ContainerReport
 from barsync_async.report.portfolio import PortfolioSeries
 from barsync_async.report.sets import OUTCOMES, REASONS, Integers, SetSeries
 from barsync_async.report.sources import SourceCounts
+from barsync_async.units import shown_time
 
 FAULTS: tuple[str, ...] = get_args(FaultKind)
 
@@ -102,10 +102,3 @@ def _sources(sources: Mapping[Any, SourceCounts]) -> Columns:
 def _stamps(stamps: Integers) -> Columns:
     values = stamps.tolist()
     return {"timestamp": values, "time": [shown_time(each) for each in values]}
-
-
-def shown_time(timestamp: int) -> str:
-    """``2019-02-11T14:31:00Z``; with a fraction where there is one."""
-    form = "seconds" if timestamp % 1_000 == 0 else "milliseconds"
-    moment = datetime.fromtimestamp(timestamp / 1_000, UTC)
-    return moment.isoformat(timespec=form).replace("+00:00", "Z")

@@ -25,7 +25,7 @@ from barsync_async.mistakes import key_path, mistake, shown
 from barsync_async.simulation.delay import DELAY_KINDS, ConstantDelay, DelayModel
 from barsync_async.simulation.grid import venue_grid
 from barsync_async.simulation.venues import PROTOCOLS
-from barsync_async.units import MAX_WALL_MS, SourceId, split_source
+from barsync_async.units import MAX_WALL_MS, SourceId, shown_time, split_source
 
 _SYMBOL = re.compile(r"[A-Za-z0-9][A-Za-z0-9./_-]{0,31}")
 _LISTEN = re.compile(r"(?P<host>\[[0-9A-Fa-f:.]+\]|[^\s:\[\]/]+):(?P<port>\d{1,5})")
@@ -234,7 +234,8 @@ def _off_grid(start: Any, sources: Sequence[str]) -> Iterator[Mistake]:
     except ValidationError:
         return
     if not grid.closes_at(moment):
-        expected = f"no bar closes then; the next one closes at {grid.next_close(moment)}"
+        next_close = shown_time(grid.next_close(moment))
+        expected = f"no bar closes then; the next one closes at {next_close}"
         yield Mistake("venue.start", shown(start), expected)
 
 

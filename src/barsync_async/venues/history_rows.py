@@ -7,7 +7,7 @@ names the line and shows its beginning; never an exception.
 from collections.abc import Sequence
 
 from barsync_async.messages import EXCERPT_BYTES, Bar, excerpt, flaw
-from barsync_async.units import MAX_WALL_MS, TIMEFRAMES, SourceId, WallMs, split_source
+from barsync_async.units import MAX_WALL_MS, TIMEFRAMES, SourceId, WallMs, shown_time, split_source
 from barsync_async.venues.history_cells import (
     MALFORMED,
     OFF_GRID,
@@ -90,7 +90,8 @@ class HistoryRows:
         if not 0 <= timestamp <= MAX_WALL_MS:
             raise Unreadable("invalid", f"time {shown(cell)} is not in the years 1970 to 9999")
         if not self._length.closes_at(timestamp):
-            raise Unreadable(OFF_GRID, f"no bar of {self._timeframe} closes at {timestamp}")
+            when = shown_time(timestamp)
+            raise Unreadable(OFF_GRID, f"no bar of {self._timeframe} closes at {when}")
         return WallMs(timestamp)
 
 

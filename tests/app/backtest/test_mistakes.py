@@ -131,19 +131,19 @@ def test_rows_that_contradict_one_another_are_told_and_equal_ones_are_not(world:
     path.write_text("\n".join([*rows, other]), "utf-8")
     result = backtest(world, *LABEL, "--data", world.parent)
     assert result.exit_code == 2
-    assert "1 rows say another thing of a bar" in result.stderr
-    assert "closes at 2026-01-02 12:20:00Z" in result.stderr
+    assert "1 row says another thing of a bar" in result.stderr
+    assert "closes at 2026-01-02T12:20:00Z" in result.stderr
 
 
 def test_nothing_within_the_period_is_told_with_what_there_is(world: Path) -> None:
     text = told(world, *LABEL, "--data", world.parent, "--from", "2026-02-01")
-    assert "has bars from 2026-01-02 12:01:00Z to 2026-01-02 12:30:00Z, and none within" in text
+    assert "has bars from 2026-01-02T12:01:00Z to 2026-01-02T12:30:00Z, and none within" in text
 
 
 def test_a_file_of_something_else_is_told_with_its_first_row(world: Path) -> None:
     (world.parent / "QQQ_1m.csv").write_text("timestamp,open,high,low,close,volume\nx,1,2,3\n")
     text = told(world, *LABEL, "--data", world.parent)
-    assert "none of its 1 rows is a bar of QQQ_1m" in text
+    assert "none of its 1 row is a bar of QQQ_1m" in text
 
 
 def test_a_slash_in_a_name_may_be_a_hyphen_in_a_folder(tmp_path: Path) -> None:

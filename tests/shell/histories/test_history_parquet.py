@@ -220,7 +220,7 @@ def test_a_file_without_a_wanted_column_or_without_a_row_says_so(tmp_path: Path)
 )
 def test_what_is_no_kind_of_number_is_no_price(values: Any, tmp_path: Path) -> None:
     path = write(tmp_path / "b.parquet", table(moments([1], pa.timestamp("ms")), values))
-    assert failure(path).startswith("none of its 1 rows is a bar of SPY_1m; row 1: open ")
+    assert failure(path).startswith("none of its 1 row is a bar of SPY_1m; row 1: open ")
 
 
 def test_a_damaged_or_cut_file_says_so(tmp_path: Path) -> None:

@@ -7,7 +7,8 @@ from typing import Any
 from barsync_async.report.container import ContainerReport
 from barsync_async.report.figures import PortfolioFigures, portfolio_figures
 from barsync_async.report.strategies import StrategyCounts
-from barsync_async.report.tables import FAULTS, shown_time
+from barsync_async.report.tables import FAULTS
+from barsync_async.units import counted, shown_time
 
 Section = dict[str, Any]
 
@@ -99,9 +100,9 @@ def summary(report: ContainerReport) -> str:
     """One container in a line."""
     counts = report.sets.counts
     timestamps = sum(counts.values())
-    told = f"{report.name}: {_count(timestamps - counts['skipped'])} sets"
+    told = f"{report.name}: {counted(timestamps - counts['skipped'], 'set')}"
     if timestamps:
-        told += f" of {_count(timestamps)} timestamps, {_share(counts['complete'] / timestamps)}"
+        told += f" of {counted(timestamps, 'timestamp')}, {_share(counts['complete'] / timestamps)}"
         told += " complete"
     if report.portfolio is not None:
         figures = portfolio_figures(report.portfolio, report.strategies)

@@ -1,7 +1,6 @@
 """The histories of a backtest: every file opened, looked through, and cut to a span of time."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import UTC, datetime
 from itertools import chain, islice
 
 import msgspec
@@ -11,7 +10,7 @@ from barsync_async.messages import Bar
 from barsync_async.mistakes import key_path
 from barsync_async.shell.feeds.file_feed import BarHistory, HistoryFile
 from barsync_async.shell.histories.history_reader import beginning
-from barsync_async.units import TIMEFRAMES, SourceId, split_source
+from barsync_async.units import TIMEFRAMES, SourceId, counted, shown_time, split_source
 from barsync_async.venues.history_order import Survey, Surveyor
 from barsync_async.venues.history_rows import HistoryItem
 
@@ -106,17 +105,22 @@ def _opened(file: HistoryFile, period: Period) -> BarHistory:
     survey = _surveyed(history) if history.survey.order == "mixed" else history.survey
     if survey.contradicted is not None:
         detail = (
-            f"{survey.contradictions} rows say another thing of a bar than the row before them; "
-            f"the first is the bar that closes at {_shown(survey.contradicted)}"
+            f"{_said(survey.contradictions)} of a bar than the row before; "
+            f"the first is the bar that closes at {shown_time(survey.contradicted)}"
         )
         raise HistoryError(str(file.path), detail)
     if period.is_everything:
         return history
     within = Within(history, period)
     if not within.survey.bars:
-        detail = f"has bars from {_shown(survey.first)} to {_shown(survey.last)}, and none within"
-        raise HistoryError(str(file.path), f"{detail} --from and --to")
+        first, last = shown_time(survey.first or 0), shown_time(survey.last or 0)
+        detail = f"has bars from {first} to {last}, and none within --from and --to"
+        raise HistoryError(str(file.path), detail)
     return within
+
+
+def _said(rows: int) -> str:
+    return f"{counted(rows, 'row')} {'says' if rows == 1 else 'say'} another thing"
 
 
 def _surveyed(history: BarHistory | Within) -> Survey:
@@ -129,7 +133,3 @@ def _surveyed(history: BarHistory | Within) -> Survey:
 
 
 _CHUNK_ROWS = 4_096
-
-
-def _shown(timestamp: int | None) -> str:
-    return datetime.fromtimestamp((timestamp or 0) / 1_000, UTC).strftime("%Y-%m-%d %H:%M:%SZ")

@@ -16,8 +16,8 @@ from barsync_async.app.backtest.cells import histories, section
 from barsync_async.app.backtest.charts import charts_of
 from barsync_async.errors import OutputError
 from barsync_async.report.container import ContainerReport
-from barsync_async.report.tables import shown_time
 from barsync_async.report.thinning import BUCKETS, MOST_POINTS
+from barsync_async.units import shown_time
 
 
 class PageData(msgspec.Struct, frozen=True):

@@ -23,13 +23,13 @@ from barsync_async.config import Config, FeedConfig, JsonlConfig
 from barsync_async.errors import ConfigError, Mistake
 from barsync_async.report.container import ContainerRecord, ContainerReport
 from barsync_async.report.sources import SourceCounts
-from barsync_async.report.tables import shown_time, tables_of
+from barsync_async.report.tables import tables_of
 from barsync_async.shell.clock import SystemClock
 from barsync_async.shell.components.synchronizer import BarSynchronizer
 from barsync_async.shell.container import Container
 from barsync_async.shell.daemon import Daemon
 from barsync_async.shell.feeds.file_feed import HistoryFile, history_files
-from barsync_async.units import SourceId
+from barsync_async.units import SourceId, counted, shown_time
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True):
@@ -161,8 +161,8 @@ def _counted(report: ContainerReport, container: Container) -> ContainerReport:
     """With what the container's synchronizers counted of each source."""
     sources = dict(report.sources)
     for synchronizer in container.find(BarSynchronizer):
-        for source, counted in synchronizer.source_statistics().items():
-            values = {name: getattr(counted, name) for name in _COUNTED}
+        for source, totals in synchronizer.source_statistics().items():
+            values = {name: getattr(totals, name) for name in _COUNTED}
             sources[source] = replace(sources.get(source, SourceCounts()), **values)
     return replace(report, sources=dict(sorted(sources.items())))
 
@@ -189,7 +189,7 @@ def _write(request: Request, plan: Plan, watcher: _Watcher, error: Exception | N
     for report in reports:
         click.echo(summary(report))
     rate = progress.bars / max(progress.seconds, 1e-9)
-    click.echo(f"{progress.bars:,} bars in {progress.seconds:.1f} s, {rate:,.0f} bars/s")
+    click.echo(f"{counted(progress.bars, 'bar')} in {progress.seconds:.1f} s, {rate:,.0f} bars/s")
     if page.partial:
         click.echo(f"partial: {page.partial}")
     click.echo(f"report: {request.folder / PAGE} ({size / 1e6:.1f} MB)")

@@ -17,7 +17,7 @@ from barsync_async.errors import HistoryError
 from barsync_async.messages import Bar
 from barsync_async.shell.histories.history_csv import csv_beginning, csv_items
 from barsync_async.shell.histories.history_parquet import parquet_beginning, parquet_items
-from barsync_async.units import SourceId
+from barsync_async.units import SourceId, counted
 from barsync_async.venues.history_format import FileFormat
 from barsync_async.venues.history_guess import guess_delimiter
 from barsync_async.venues.history_order import Survey, Surveyor, ascending
@@ -83,7 +83,8 @@ class History:
         if survey.first_rejection is None:
             return f"is empty; expected bars of {self.source}"
         first = survey.first_rejection.detail
-        return f"none of its {survey.rejections} rows is a bar of {self.source}; {first}"
+        rows = counted(survey.rejections, "row")
+        return f"none of its {rows} is a bar of {self.source}; {first}"
 
     def _still_ascending(self, items: Iterable[HistoryItem]) -> Iterator[HistoryItem]:
         last = self.survey.first or 0
