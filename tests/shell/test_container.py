@@ -97,7 +97,7 @@ def test_a_container_has_a_name_a_role_and_a_bus_of_its_name() -> None:
     assert (container.name, container.role) == ("pairs", ContainerRole.PROCESSOR)
     assert container.event_bus.container == "pairs"
     assert isinstance(container.clock, SystemClock)
-    assert Container().name == "container"
+    assert Container().name == "main"
 
 
 def test_a_container_has_the_clock_that_it_was_given() -> None:

@@ -39,7 +39,7 @@ class Container:
 
     def __init__(
         self,
-        name: str = "container",
+        name: str = "main",
         role: ContainerRole = ContainerRole.PROCESSOR,
         *,
         clock: Clock | None = None,
