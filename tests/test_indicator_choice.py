@@ -135,6 +135,11 @@ def test_what_makes_no_sense_is_refused_with_the_value_and_what_was_expected(
     assert message in str(error.value)
 
 
+def test_a_text_in_place_of_the_list_is_told_as_one() -> None:
+    with pytest.raises(ValueError, match="'sma': expected a list of indicators, got a text"):
+        parse_indicators("sma")
+
+
 def test_a_check_of_a_config_loads_nothing_of_the_users_own() -> None:
     check_indicator("not_installed_here:Class")
     with pytest.raises(ValueError, match="window = 0"):

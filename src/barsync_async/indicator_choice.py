@@ -31,7 +31,10 @@ def parse_indicators(choices: Iterable[IndicatorChoice]) -> tuple[IndicatorSpec,
     Raises:
         ItemsRefused: of some, there is no such indicator, or it does not take a parameter or its
             value.
+        ValueError: a text stands in place of the list.
     """
+    if isinstance(choices, str):
+        raise ValueError(f"{choices!r}: expected a list of indicators, got a text")
     specs, refused = each_made(_parse, dict(enumerate(choices)))
     if refused:
         raise ItemsRefused("indicators", refused)

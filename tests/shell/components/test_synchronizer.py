@@ -266,3 +266,8 @@ async def test_a_source_that_goes_on_though_nobody_should_read_has_to_wait_at_la
         await asyncio.sleep(0.2)
         assert len(bench.synchronizer.inbox) == 0
         slow.close()
+
+
+def test_a_text_in_place_of_the_sources_is_told_as_one() -> None:
+    with pytest.raises(ValueError, match="'SPY_1m': expected a set of sources, got a text"):
+        BarSynchronizer("SPY_1m")

@@ -58,7 +58,8 @@ class BarSynchronizer:
         options: any other field of :class:`~barsync_async.core.spec.SynchronizerSpec`.
 
     Raises:
-        ValueError: a source's name is not ``SYMBOL_TIMEFRAME``, or there is none.
+        ValueError: a source's name is not ``SYMBOL_TIMEFRAME``, there is none, or one text stands
+            in place of the set.
         TypeError: there is no such option.
     """
 
@@ -74,6 +75,8 @@ class BarSynchronizer:
         inbox: int = 65_536,
         **options: Any,
     ) -> None:
+        if isinstance(expected_sources, str):
+            raise ValueError(f"{expected_sources!r}: expected a set of sources, got a text")
         self.expected_sources = frozenset(SourceId(source) for source in expected_sources)
         self.spec = SynchronizerSpec(
             expected_sources=self.expected_sources,
