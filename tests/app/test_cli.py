@@ -80,8 +80,48 @@ def test_check_says_what_a_good_config_would_run(config: Path, tmp_path: Path) -
         "feed sim: binance at ws://127.0.0.1:9001: SPY_1s QQQ_1s SPY_5s",
         f"container agg: {', '.join(f'{key} ({kind})' for key, kind in COMPONENTS.items())}",
     ]
-    assert lines[4:] == [f"output events: jsonl to {tmp_path}/events.jsonl: all events"]
+    assert lines[4:] == [
+        "  features sma rsi spread spread_zscore hedge_ratio",
+        "  strategy momentum: in a thread, 250 ms",
+        "  strategy pairs_trading: in a thread, 250 ms",
+        "  cash 1,000,000.00; no limits; no costs",
+        f"output events: jsonl to {tmp_path}/events.jsonl: all events",
+    ]
     assert not (tmp_path / "events.jsonl").exists()
+
+
+def test_check_says_where_each_strategy_decides_and_what_bounds_the_portfolio(
+    config: Path,
+) -> None:
+    text = config.read_text(encoding="utf-8")
+    text = text.replace(
+        '"momentum", "pairs_trading"] }',
+        '{ name = "momentum", label = "fast", executor = "inline" }, '
+        '{ name = "pairs_trading", executor = "process", time_limit_ms = 400.5 }] }',
+    )
+    text = text.replace(
+        'type = "Portfolio"',
+        'type = "Portfolio"\n[containers.agg.components.portfolio.config]\ncash = 5_000\n'
+        "limits = { max_units = 0, max_weight = 0.25 }\ncosts = { slippage_bps = 2.5 }",
+    )
+    config.write_text(text, encoding="utf-8")
+    result = barsync("check", config)
+    assert result.exit_code == 0, result.stderr
+    assert result.stdout.splitlines()[5:8] == [
+        "  strategy fast (momentum): inline, without a limit",
+        "  strategy pairs_trading: in a process, 400.5 ms",
+        "  cash 5,000.00; max_units 0, max_weight 0.25, breach refuse; slippage_bps 2.5",
+    ]
+
+
+def test_check_says_where_a_file_is_written_that_is_named_by_its_place_from_here(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    result = barsync("check", write_config(tmp_path, "var/x.jsonl"))
+    assert result.stdout.splitlines()[-1].startswith(
+        f"output events: jsonl to {tmp_path}/var/x.jsonl: "
+    )
 
 
 def test_check_names_the_events_that_an_output_was_given(config: Path) -> None:

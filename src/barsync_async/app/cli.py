@@ -24,14 +24,13 @@ from barsync_async.app.run import run_config
 from barsync_async.app.runner import run_until_signal
 from barsync_async.app.settings import load_config, load_scenario, parse_address
 from barsync_async.app.simulate import run_recorded_venue, run_simulator, venue_tls
-from barsync_async.config import OUTPUT_EVENTS, Config, FeedConfig
+from barsync_async.app.summary import summary
 from barsync_async.shell.clock import SystemClock
 from barsync_async.shell.components.registry import build_containers
 from barsync_async.shell.intake import Intake
 from barsync_async.shell.network.routes import routes_of
 from barsync_async.shell.outputs.standard_output import stdout_for_events
 from barsync_async.shell.recordings.recording_file import Recording, is_recording
-from barsync_async.venues import CODECS
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -74,31 +73,9 @@ def check(config: Path) -> None:
         log_as_told(parsed)
         routes_of(parsed)
         with stdout_for_events():
-            build_containers(parsed, clock=SystemClock(), intake=Intake())
-        click.echo(f"{config}: good")
-        click.echo(_summary(parsed))
-
-
-def _where(feed: FeedConfig) -> str:
-    if feed.is_of_files:
-        return "from " + " ".join(file.path for file in feed.files.values())
-    return f"at {feed.url or CODECS[feed.venue].default_url + ' (public)'}"
-
-
-def _summary(config: Config) -> str:
-    lines = [f"service {config.service.name}"]
-    for name, feed in config.feeds.items():
-        lines.append(f"feed {name}: {feed.venue} {_where(feed)}: {' '.join(feed.sources)}")
-        lines += [f"  {source} is made of {parts}" for source, parts in feed.derived.items()]
-    for name, container in config.containers.items():
-        kinds = ", ".join(f"{key} ({each.type})" for key, each in container.components.items())
-        lines.append(f"container {name}: {kinds}")
-    for name, output in config.outputs.items():
-        target = getattr(output, "path", "standard output")
-        events = "all events" if set(output.events) == set(OUTPUT_EVENTS) else output.events
-        shown = events if isinstance(events, str) else " ".join(events)
-        lines.append(f"output {name}: {output.type} to {target}: {shown}")
-    return "\n".join(lines)
+            containers = build_containers(parsed, clock=SystemClock(), intake=Intake())
+            lines = [*summary(parsed, containers)]
+        click.echo("\n".join([f"{config}: good", *lines]))
 
 
 @main.command()
