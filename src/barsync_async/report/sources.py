@@ -12,10 +12,11 @@ from barsync_async.units import SourceId
 class SourceCounts(msgspec.Struct, frozen=True, kw_only=True):
     """The cells of one source, by provenance, and the bars of it that came too late.
 
-    ``missing`` counts the timestamps at which it was waited for in vain and nothing stood in;
-    ``skipped`` those at which its bar was there and the set was not published. No event tells of
-    ``received``, ``duplicate``, ``corrected`` and ``rejected`` bars by source: they are what a
-    synchronizer counted, once somebody has put them in.
+    ``missing`` counts the timestamps at which it had no cell: it was waited for in vain and nothing
+    stood in, or it was not due and had had no bar yet; ``skipped`` those at which its bar was there
+    and the set was not published. No event tells of ``received``, ``duplicate``, ``corrected`` and
+    ``rejected`` bars by source: they are what a synchronizer counted, once somebody has put them
+    in.
     """
 
     fresh: int = 0

@@ -62,6 +62,10 @@ def signal(**values: Any) -> Signal:
             "filled    SPY_1m 585.12 | QQQ_1m 500.00 filled, missing QQQ_1m, waited 100.0 ms",
         ),
         (
+            msgspec.structs.replace(SET, status="complete", bars={SPY: SET.bars[SPY]}),
+            "complete  SPY_1m 585.12, no QQQ_1m yet, waited 100.0 ms",
+        ),
+        (
             SyncSkipped(
                 timestamp=NOON,
                 reason="incomplete",

@@ -90,8 +90,10 @@ def _sources(report: ContainerReport) -> Section:
         for source, counts in report.sources.items()
     ]
     note = (
-        "Bars that came in, then cells of the sets by provenance. Missing: waited for in vain, and "
-        "nothing stood in. Skipped: there, but the set was not published."
+        "Bars that came in, then cells of the sets by provenance. Missing: no cell, because it was "
+        "waited for in vain and nothing stood in, or because a slower source, or one whose market "
+        "was closed, had no bar yet and nobody waited. Skipped: there, but the set was not "
+        "published."
     )
     return {"title": "Sources", "heads": ["source", *names], "rows": rows, "note": note}
 

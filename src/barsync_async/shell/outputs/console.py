@@ -105,8 +105,15 @@ def _set(bars: SynchronizedBars) -> str:
         f"{source} {bar.close:.2f}{'' if bar.provenance == 'fresh' else f' {bar.provenance}'}"
         for source, bar in bars.bars.items()
     )
-    missing = f", missing {' '.join(bars.sources_missing)}" if bars.sources_missing else ""
-    return f"{' | '.join(cells)}{missing}, waited {bars.wait_ms:.1f} ms"
+    return f"{' | '.join(cells)}{_missing(bars)}, waited {bars.wait_ms:.1f} ms"
+
+
+def _missing(bars: SynchronizedBars) -> str:
+    """Whom a complete set lacks was not due, and would be carried had it ever had a bar."""
+    names = " ".join(bars.sources_missing)
+    if not names:
+        return ""
+    return f", no {names} yet" if bars.status == "complete" else f", missing {names}"
 
 
 def _refused(portfolio: PortfolioUpdate) -> str:
