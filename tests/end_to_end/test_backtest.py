@@ -39,6 +39,9 @@ async def test_a_browser_draws_every_chart_and_finds_no_fault(tmp_path: Path) ->
         assert 'data-drawn="4"' in opened.dom
         drawn = re.findall(r'class="js-line" d="(M[^"]+)"', opened.dom)
         assert sum(len(line) > 100 for line in drawn) >= 4  # those of a legend are short
+        spans = re.findall(r'class="bg" x="(\d+)" y="\d+" width="(\d+)"', opened.dom)
+        assert len(spans) == 4
+        assert len(set(spans)) == 1, "a moment stands at another place in another chart"
 
 
 async def test_a_page_whose_script_was_altered_draws_nothing(tmp_path: Path) -> None:

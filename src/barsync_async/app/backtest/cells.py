@@ -148,7 +148,7 @@ def _share(value: float, digits: int = 2) -> str:
 
 
 def _moment(timestamp: int) -> str:
-    return shown_time(timestamp).removesuffix("Z").replace("T", " ")
+    return shown_time(timestamp).replace("T", " ").replace("Z", " UTC")
 
 
 def _plain(value: float, digits: int) -> float:

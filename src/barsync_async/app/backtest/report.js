@@ -19,7 +19,7 @@ function layoutOf(chart) {
   return Object.assign({}, chart.layout, look.paper, {
     font: look.font,
     hoverlabel: look.hoverlabel,
-    margin: { l: 8, r: 12, t: chart.layout.showlegend ? 36 : 10, b: 8 },
+    margin: { l: 8, r: 16, t: chart.layout.showlegend ? 36 : 10, b: 8 },
     hovermode: "x unified",
     dragmode: "zoom",
     legend: { orientation: "h", yanchor: "bottom", y: 1.02, x: 0 },
@@ -31,7 +31,14 @@ function layoutOf(chart) {
 function draw() {
   const options = { responsive: true, displaylogo: false, displayModeBar: false };
   const drawn = charts.map((chart) => Plotly.react(chart.id, chart.data, layoutOf(chart), options));
-  Promise.all(drawn).then(() => { document.documentElement.dataset.drawn = drawn.length; });
+  Promise.all(drawn).then(align).then(() => { document.documentElement.dataset.drawn = drawn.length; });
+}
+
+// The widest label of all decides where every chart begins: a moment stands at one x in all of them.
+function align() {
+  const left = Math.max(...charts.map((chart) => document.getElementById(chart.id)._fullLayout._size.l));
+  return Promise.all(charts.map((chart) =>
+    Plotly.relayout(chart.id, { "margin.l": left, "yaxis.automargin": false })));
 }
 
 draw();
