@@ -128,8 +128,8 @@ async def test_five_tries_are_all() -> None:
     with capture_logs() as logs:
         await venue.backfill().fetch([span()], venue.keep)
     assert len(venue.asked) == 5
-    (told,) = [line for line in logs if line["log_level"] == "error"]
-    assert (told["event"], told["source"], told["detail"]) == (
+    (told,) = [line for line in logs if line["log_level"] == "warning"]
+    assert (told["event"], told["sources"], told["detail"]) == (
         "no past bars",
         SPY,
         "nobody listens",
@@ -150,7 +150,10 @@ async def test_until_a_ban_is_over_no_other_source_is_asked_for_either() -> None
     with capture_logs() as logs:
         await backfill.fetch([span(name) for name in names], venue.keep)
     assert (len(venue.asked), venue.got) == (1, [])
-    assert len([line for line in logs if line["event"] == "no past bars"]) == 20
+    (told,) = [line for line in logs if line["event"] == "no past bars"]
+    assert (told["count"], told["sources"]) == (20, " ".join(names[:10]) + " …")
+    left_out = [line["source"] for line in logs if line["event"] == "not backfilled"]
+    assert sorted(left_out) == sorted(names)
     await asyncio.sleep(590)
     await backfill.fetch([span(names[0])], venue.keep)
     assert len(venue.asked) == 1

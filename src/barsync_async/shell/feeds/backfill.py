@@ -1,6 +1,7 @@
 """Past bars from a venue's REST endpoint, within its rates."""
 
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from itertools import islice
 
 import anyio
 import msgspec
@@ -25,6 +26,7 @@ _MOST_TRIES = 5
 _FIRST_DELAY_MS = 500
 _LONGEST_DELAY_MS = 60_000
 _MOST_PAGES = 1_000
+_MOST_NAMED = 10
 
 HandOn = Callable[[Sequence[Bar | Rejection]], Awaitable[None]]
 
@@ -79,35 +81,56 @@ class Backfill:
 
     async def fetch(self, spans: Iterable[Span], hand_on: HandOn) -> None:
         """Get all ``spans``, some at once, and ``hand_on`` each page as it comes, flagged. What
-        cannot be got is logged and left out; a source that the venue refused is not asked for
-        again, nor anything before a ban is over: to ask makes it longer. Safe to cancel.
+        cannot be got is left out, and told in one line for all; a source that the venue refused is
+        not asked for again, nor anything before a ban is over: to ask makes it longer. Safe to
+        cancel.
         """
         places = anyio.CapacityLimiter(_AT_ONCE)
+        failed: dict[SourceId, str] = {}
 
         async def one(span: Span) -> None:
             async with places:
-                await self._fetch(span, hand_on)
+                why = await self._fetch(span, hand_on)
+            if why is not None:
+                failed[span.source] = why
 
-        async with anyio.create_task_group() as tasks:
-            for span in spans:
-                if span.source in self._refused:
-                    continue
-                tasks.start_soon(one, span, name=f"backfill {span.source}")
+        try:
+            async with anyio.create_task_group() as tasks:
+                for span in spans:
+                    if span.source in self._refused:
+                        continue
+                    tasks.start_soon(one, span, name=f"backfill {span.source}")
+        finally:
+            self._tell(failed)
 
-    async def _fetch(self, span: Span, hand_on: HandOn) -> None:
+    def _tell(self, failed: Mapping[SourceId, str]) -> None:
+        """One line for a feed, not one for each of its thousands of sources."""
+        if not failed:
+            return
+        more = " …" if len(failed) > _MOST_NAMED else ""
+        names = " ".join(islice(failed, _MOST_NAMED)) + more
+        detail = next(iter(failed.values()))
+        self._log.warning("no past bars", count=len(failed), sources=names, detail=detail)
+
+    async def _fetch(self, span: Span, hand_on: HandOn) -> str | None:
+        """Why some of ``span`` cannot be got; None where all of it was."""
         request: HistoryRequest | None = self._history.request(span, self._options)
         bars = 0
         for _ in range(_MOST_PAGES):
             page = None if request is None else await self._page(request)
             if page is None:
                 break
+            if isinstance(page, str):
+                self._log.debug("not backfilled", source=span.source, bars=bars, detail=page)
+                return page
             bars += len(page.items)
             await hand_on([_flagged(item) for item in page.items])
             request = page.following
         self._log.debug("backfilled", source=span.source, bars=bars)
+        return None
 
-    async def _page(self, request: HistoryRequest) -> HistoryPage | None:
-        """The answer to one request, asked again where that may help; None where it cannot."""
+    async def _page(self, request: HistoryRequest) -> HistoryPage | str:
+        """The answer to one request, asked again where that may help; why not, where it cannot."""
         delay_ms, detail = _FIRST_DELAY_MS, ""
         for tries_left in reversed(range(_MOST_TRIES)):
             await self._pace.turn()
@@ -130,8 +153,7 @@ class Backfill:
             if tries_left:
                 await anyio.sleep(delay_ms / 1_000)
             delay_ms = min(delay_ms * 2, _LONGEST_DELAY_MS)
-        self._log.error("no past bars", source=request.span.source, detail=detail)
-        return None
+        return detail
 
     def _is_hopeless(self, request: HistoryRequest, answer: HistoryDelay | HistoryRefusal) -> bool:
         """Whether ``request`` is not worth another try; and who is not to be asked after it."""
