@@ -10,6 +10,7 @@ from barsync_async.strategies import STRATEGIES, Momentum, PairsTrading
 from barsync_async.strategy_choice import (
     StrategyPlan,
     check_strategy,
+    hidden_by_ours,
     strategy_maker,
     strategy_plan,
 )
@@ -75,7 +76,10 @@ def test_the_choice_is_not_altered() -> None:
 @pytest.mark.parametrize(
     ("choice", "expected"),
     [
-        ("luck", "strategy 'luck' is unknown: one of momentum pairs_trading, or package.module"),
+        (
+            "luck",
+            "strategy 'luck' is unknown: expected one of momentum pairs_trading, or an entry point",
+        ),
         ("", "strategy '' is unknown"),
         ({}, "strategy {}: expected a name, or a table with the key name"),
         ({"name": 3}, "strategy {'name': 3}: expected a name, or a table with the key name"),
@@ -150,3 +154,6 @@ def test_an_installed_package_may_name_strategies_of_its_own(
     monkeypatch.syspath_prepend(tmp_path)
     check_strategy("luck")
     assert isinstance(strategy_maker({"name": "luck", "label": "lucky"})(), Own)
+    with pytest.raises(ValueError, match="pairs_trading, or luck of an installed package,"):
+        check_strategy("lukc")
+    assert hidden_by_ours("luck") is None

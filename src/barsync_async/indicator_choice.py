@@ -10,7 +10,7 @@ import numpy as np
 from barsync_async.errors import ItemsRefused
 from barsync_async.features import INDICATORS, IndicatorSpec, PairColumns
 from barsync_async.features.indicator import SCOPES, IndicatorMaker
-from barsync_async.plugins import each_made, entry_point, load_class, make, named
+from barsync_async.plugins import choices, each_made, entry_point, load_class, make, named
 from barsync_async.units import SourceId, split_source
 
 IndicatorChoice = str | Mapping[str, Any]
@@ -59,6 +59,14 @@ def is_own_indicator(choice: IndicatorChoice) -> bool:
     if name in INDICATORS:
         return False
     return ":" in name or entry_point(ENTRY_POINTS, name) is not None
+
+
+def hidden_by_ours(choice: IndicatorChoice) -> str | None:
+    """What an installed package calls by the name that ``choice`` gives, where we have one of that
+    name: then ours is taken.
+    """
+    name, _ = _parts(choice)
+    return entry_point(ENTRY_POINTS, name) if name in INDICATORS else None
 
 
 def output_names(spec: IndicatorSpec) -> tuple[str, ...]:
@@ -110,11 +118,8 @@ def _found(name: str) -> IndicatorMaker:
         return INDICATORS[name]
     path = name if ":" in name else entry_point(ENTRY_POINTS, name)
     if path is None:
-        known = " ".join(INDICATORS)
-        raise ValueError(
-            f"indicator {name!r} is unknown: expected one of {known}, or package.module:Class, or "
-            f"an entry point of an installed package in {ENTRY_POINTS}"
-        )
+        expected = choices(INDICATORS, ENTRY_POINTS)
+        raise ValueError(f"indicator {name!r} is unknown: expected {expected}")
     return load_class(path)
 
 

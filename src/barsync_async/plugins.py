@@ -3,7 +3,7 @@ installed package, and how any is made. Whatever their code raises is told in a 
 """
 
 import inspect
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from importlib import import_module
 from importlib.metadata import entry_points
@@ -39,6 +39,15 @@ def entry_point(group: str, name: str) -> str | None:
     several, the first by its path. Nothing of it is loaded.
     """
     return min((each.value for each in entry_points(group=group, name=name)), default=None)
+
+
+def choices(ours: Iterable[str], group: str) -> str:
+    """What a name may be, in words: one of ``ours``, one that an installed package gives in
+    ``group``, or a path.
+    """
+    theirs = " ".join(sorted(entry_points(group=group).names))
+    installed = f"{theirs} of an installed package" if theirs else f"an entry point in {group}"
+    return f"one of {' '.join(ours)}, or {installed}, or package.module:Class"
 
 
 def make(name: str, maker: Callable[..., Any], parameters: Mapping[str, Any]) -> Any:

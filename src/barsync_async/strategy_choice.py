@@ -7,7 +7,7 @@ from typing import Any, Literal, cast, get_args
 
 import msgspec
 
-from barsync_async.plugins import entry_point, load_class, make, named
+from barsync_async.plugins import choices, entry_point, load_class, make, named
 from barsync_async.ports import Strategy
 from barsync_async.strategies import STRATEGIES, Momentum, Need, PairsTrading
 
@@ -88,6 +88,14 @@ def is_own_strategy(choice: StrategyChoice) -> bool:
     return ":" in name or entry_point(ENTRY_POINTS, name) is not None
 
 
+def hidden_by_ours(choice: StrategyChoice) -> str | None:
+    """What an installed package calls by the name that ``choice`` gives, where we have one of that
+    name: then ours is taken.
+    """
+    name = strategy_plan(choice).name
+    return entry_point(ENTRY_POINTS, name) if name in STRATEGIES else None
+
+
 def needs_of(choice: StrategyChoice, *, named: bool) -> tuple[Need, ...]:
     """What a strategy of ours reads: what ``choice`` names, or what it reads untold. Nothing of the
     user's own, which is not loaded.
@@ -132,11 +140,7 @@ def _found(name: str) -> Callable[..., Any]:
 
 
 def _unknown(name: str) -> ValueError:
-    known = " ".join(STRATEGIES)
-    return ValueError(
-        f"strategy {name!r} is unknown: one of {known}, or package.module:Class, or an entry point "
-        f"of an installed package in {ENTRY_POINTS}"
-    )
+    return ValueError(f"strategy {name!r} is unknown: expected {choices(STRATEGIES, ENTRY_POINTS)}")
 
 
 def _copied(name: str, parameters: Mapping[str, Any]) -> Mapping[str, Any]:

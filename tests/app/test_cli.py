@@ -196,6 +196,24 @@ def test_check_warns_of_a_strategy_that_has_nothing_to_decide_on(config: Path) -
     assert "strategies[1].spread = 'spread': no indicator of the container gives" in line
 
 
+def test_check_warns_of_what_an_installed_package_calls_as_we_do(
+    config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    described = tmp_path / "theirs-1.0.dist-info"
+    described.mkdir()
+    (described / "METADATA").write_text("Metadata-Version: 2.1\nName: theirs\nVersion: 1.0\n")
+    named = "[barsync.strategies]\nmomentum = desk.alpha:Alpha\n[barsync.indicators]\n"
+    (described / "entry_points.txt").write_text(f"{named}rsi = desk.ind:Rsi\nbeta = desk.ind:Beta")
+    monkeypatch.syspath_prepend(tmp_path)
+    result = barsync("check", config)
+    assert result.exit_code == 0
+    strategy, indicator = sorted(result.stderr.splitlines(), key=lambda line: "alpha" not in line)
+    for line in (strategy, indicator):
+        assert "a name of an installed package is taken by ours" in line
+    assert "strategies[0] = 'momentum': is ours; say 'desk.alpha:Alpha' for the" in strategy
+    assert "indicators[1] = 'rsi': is ours; say 'desk.ind:Rsi' for the installed one" in indicator
+
+
 def test_check_obeys_the_environment(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BARSYNC_FEEDS__SIM__VENUE", "nasdaq")
     result = barsync("check", config)

@@ -11,6 +11,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from barsync_async.config.container_mistakes import container_mistakes, remarks
+from barsync_async.config.hidden_plugins import hidden_plugins
 from barsync_async.config.mistakes import (
     component_mistakes,
     feed_mistakes,
@@ -52,6 +53,7 @@ __all__ = [
     "LimitsConfig",
     "ServiceConfig",
     "create_feature_aggregator_pattern",
+    "hidden_plugins",
     "parse_config",
     "parsed_component_config",
     "remarks",

@@ -11,6 +11,7 @@ from barsync_async.config import (
     ComponentConfig,
     Config,
     ContainerConfig,
+    hidden_plugins,
     parsed_component_config,
     remarks,
 )
@@ -65,6 +66,8 @@ def build_containers(
         raise ConfigError(config.origin, maker.mistakes)
     for remark in remarks(config):
         log.warning("a strategy has nothing to decide on", lacking=str(remark))
+    for hidden in hidden_plugins(config):
+        log.warning("a name of an installed package is taken by ours", place=str(hidden))
     return containers
 
 
