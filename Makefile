@@ -56,8 +56,9 @@ browser: ## install chromium by apt-get for the tests, unless a browser is there
 		apt-get update -qq >/dev/null && DEBIAN_FRONTEND=noninteractive \
 		apt-get install -qq -y --no-install-recommends chromium >/dev/null; } || true
 
+# Much of the time the tests with sockets wait for the real clock: two at once take half as long.
 test: install browser ## run every test; ARGS="-k name" goes to pytest
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest --numprocesses=2 --dist=loadfile $(ARGS)
 
 simulate: install ## let SEEDS=1000 random worlds happen, FROM=0 on, in JOBS=processes; a failure names its seed
 	@$(BIN)/python -m tests.worlds.simulate $(if $(SEEDS),--seeds $(SEEDS)) \
