@@ -1,10 +1,10 @@
 """Histories that can be read and may still not be what was meant."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import UTC, datetime
 
 import structlog
 
+from barsync_async.app.progress import shown_minute
 from barsync_async.shell.feeds.file_feed import BarHistory
 from barsync_async.units import TIMEFRAMES, split_source
 
@@ -25,8 +25,8 @@ def warn_of_doubtful(histories: Mapping[str, Sequence[BarHistory]]) -> None:
     if (latest.survey.first or 0) > (earliest.survey.last or 0):
         log.warning(
             "histories have no time in common",
-            ends={earliest.source: _shown(earliest.survey.last)},
-            begins={latest.source: _shown(latest.survey.first)},
+            ends={earliest.source: f"{shown_minute(earliest.survey.last or 0)}Z"},
+            begins={latest.source: f"{shown_minute(latest.survey.first or 0)}Z"},
         )
 
 
@@ -36,7 +36,3 @@ def _too_far_apart(histories: Sequence[BarHistory]) -> Iterator[tuple[str, str]]
         closest_ms = each.survey.closest_ms
         if each.survey.bars >= _FEWEST and closest_ms is not None and closest_ms > length_ms:
             yield each.source, f"{closest_ms / 60_000:g} min"
-
-
-def _shown(timestamp: int | None) -> str:
-    return datetime.fromtimestamp((timestamp or 0) / 1_000, UTC).strftime("%Y-%m-%d %H:%MZ")

@@ -77,7 +77,7 @@ class Progress:
             container.event_bus.subscribe(EventType.SYNCHRONIZED_BARS, self._on_set)
 
     def __enter__(self) -> Self:
-        span = {"first": _shown(self._first), "last": _shown(self._last)}
+        span = {"first": shown_minute(self._first), "last": shown_minute(self._last)}
         log.info("histories", files=self._unread, bars=self._bars, **span)
         if sys.stderr.isatty():
             self._context = click.progressbar(
@@ -131,10 +131,11 @@ class Progress:
 
     def _facts(self) -> dict[str, Any]:
         rate = self._sets / max(self.seconds, 1e-9)
-        return {"sets": self._sets, "sets_per_s": round(rate), "at": _shown(self._at)}
+        return {"sets": self._sets, "sets_per_s": round(rate), "at": shown_minute(self._at)}
 
 
-def _shown(timestamp: int) -> str:
+def shown_minute(timestamp: int) -> str:
+    """``2019-02-11 14:31``, of UTC."""
     return datetime.fromtimestamp(timestamp / 1_000, UTC).strftime("%Y-%m-%d %H:%M")
 
 
